@@ -1,0 +1,89 @@
+// Package agentapi names what the agent serves beside E2B's protocol: the
+// paths, headers and JSON bodies of /quixand/v1, and the files at which host
+// and sandbox meet. It is the contract between internal/agent and
+// internal/agentclient and holds no code of either.
+package agentapi
+
+import "time"
+
+// Where things are inside a sandbox.
+const (
+	// BinaryPath is the agent itself, a read-only bind mount.
+	BinaryPath = "/run/quixand/qs-agent"
+	// SocketDir is the directory shared with the host. Only root inside may
+	// enter it.
+	SocketDir = "/run/quixand/sock"
+	// SocketName appears in SocketDir, by rename, when the agent accepts
+	// connections: its appearance is the sign of readiness.
+	SocketName = "agent.sock"
+
+	DefaultWorkdir = "/workspace"
+	DefaultUser    = "user"
+	DefaultUID     = 1000
+)
+
+// Paths of our own. E2B's are /health, /metrics, /envs, /init, /files and
+// the Connect services.
+const (
+	// PathStatus, GET: Status.
+	PathStatus = "/quixand/v1/status"
+	// PathTimeout, POST TimeoutRequest: Status. A new idle timeout, from now.
+	PathTimeout = "/quixand/v1/timeout"
+	// PathTunnel, GET ?port=N with "Connection: Upgrade" and
+	// "Upgrade: TunnelProtocol": 101, then the raw bytes of a TCP connection
+	// to 127.0.0.1:N (or [::1]:N) inside. Each side may close its half. 502
+	// when nobody listens there.
+	PathTunnel = "/quixand/v1/tunnel"
+	// PathArchive, GET ?path=P&username=U: a tar stream of the file or
+	// directory P, names relative to P's parent. PUT: unpacks a tar stream
+	// into the directory P, which is created; what is created belongs to the
+	// user; entries never leave P.
+	PathArchive = "/quixand/v1/archive"
+
+	TunnelProtocol = "quixand-tunnel"
+)
+
+// Headers that extend E2B's calls.
+const (
+	// HeaderOnDisconnect on process.Process/Start: "kill" makes the agent
+	// kill the process group when the stream breaks before the end event.
+	// Without it a process survives its client, as E2B's do.
+	HeaderOnDisconnect = "Quixand-On-Disconnect"
+	OnDisconnectKill   = "kill"
+
+	// HeaderOffset on process.Process/Connect: replay from this byte. The
+	// offset counts output bytes of all streams of the process together, in
+	// the order of the data events. The response's header of the same name
+	// says where the replay really begins: more than was asked for means that
+	// the bytes between fell out of the buffer. Without the header only new
+	// output is sent, as E2B does; "0" asks for everything that is left.
+	HeaderOffset = "Quixand-Offset"
+
+	// HeaderFileMode on POST /files: octal permission bits of the file, kept
+	// exactly whatever the umask. Without it a new file has 0644 and an
+	// existing one keeps its own.
+	HeaderFileMode = "Quixand-File-Mode"
+)
+
+// Status describes the agent and its sandbox's time. The host reads it as
+// untrusted input.
+type Status struct {
+	Version string `json:"version"` // of the agent
+	ID      string `json:"id"`
+	User    string `json:"user"` // default user
+	Home    string `json:"home"`
+	Workdir string `json:"workdir"`
+
+	Created     time.Time `json:"created"`
+	LastActive  time.Time `json:"lastActive"`
+	InFlight    int       `json:"inFlight"`          // requests and processes that count as activity now
+	IdleTimeout Duration  `json:"idleTimeoutMs"`     // negative: none
+	Deadline    time.Time `json:"deadline,omitzero"` // when idle from now on; zero: none
+	Lifetime    time.Time `json:"lifetime,omitzero"` // absolute end; zero: none
+	Processes   int       `json:"processes"`         // running, started through the agent
+}
+
+// TimeoutRequest is the body of PathTimeout. Zero restarts the present timeout.
+type TimeoutRequest struct {
+	IdleTimeout Duration `json:"idleTimeoutMs"`
+}

@@ -1,0 +1,129 @@
+// Package adapters is the seam between Quixand and the engines that run
+// sandboxes: the [Adapter] interface, the types that cross it, the kinds of
+// error it speaks, and the registry of the adapters that a program has linked.
+//
+// It holds no engine and no logic that an engine could share: an adapter is
+// as small as the common ground of all engines, and what only some of them can
+// do is an optional interface beside it ([Dialer], [Events], ...) that callers
+// assert. Users do not call this package; they import pkg/quixand, and link an
+// adapter for its side effect:
+//
+//	import _ "github.com/quixand/quixand/pkg/adapters/podman"
+package adapters
+
+import (
+	"context"
+	"iter"
+	"net"
+	"net/http"
+	"time"
+)
+
+// AgentPort is the port at which every sandbox's agent is reached through
+// [Adapter.Transport], whatever carries it. The number is E2B's.
+const AgentPort = 49983
+
+// Adapter drives one engine. Implementations are safe for concurrent use.
+//
+// Callers guarantee that ids are well formed ([ValidID]), that specs are
+// complete ([Spec] says which fields are never zero) and that contexts are not
+// nil. Errors are [*Error] values, so that errors.Is finds their kind.
+type Adapter interface {
+	// Create starts a sandbox and returns once its agent answers. It is one
+	// step to its caller: after an error, or when ctx ends, nothing of the
+	// sandbox is left. ctx bounds the creation, not the sandbox's life.
+	// A spec that asks for what the engine cannot enforce is refused with
+	// ErrUnsupported before anything is made; a taken ID is ErrExists.
+	Create(ctx context.Context, spec *Spec) (*Info, error)
+
+	// Get describes one sandbox, or fails with ErrNotFound. A container of
+	// another tool, or of another Quixand root, is not found.
+	Get(ctx context.Context, id string) (*Info, error)
+
+	// List describes the sandboxes that the filter selects, newest first.
+	List(ctx context.Context, filter Filter) ([]*Info, error)
+
+	// Kill ends the sandbox at once and removes everything that belongs to
+	// it. An unknown id is ErrNotFound; callers for whom a repeat is
+	// harmless ignore that.
+	Kill(ctx context.Context, id string) error
+
+	// SetDeadline gives the sandbox a new idle timeout that starts now.
+	// Zero keeps the present one and starts it anew.
+	SetDeadline(ctx context.Context, id string, idle time.Duration) error
+
+	// Transport reaches the HTTP service at a port inside the sandbox;
+	// AgentPort is the agent's. It does not ask the engine when the data
+	// plane alone can tell, so an unknown id may fail only at the first
+	// request. Whoever gets a Transport may keep it: it holds no more than
+	// idle connections, which its CloseIdleConnections method, if it has
+	// one, gives back.
+	Transport(ctx context.Context, id string, port int) (http.RoundTripper, error)
+
+	// Close releases what the adapter holds: connections, watches. Sandboxes
+	// live on. Other methods must not be called after it.
+	Close() error
+}
+
+// Dialer is implemented by adapters that can give a raw byte stream to a TCP
+// port inside a sandbox. The port needs no published host port. A port that
+// nobody listens on is ErrUnavailable.
+type Dialer interface {
+	DialPort(ctx context.Context, id string, port int) (net.Conn, error)
+}
+
+// Resolver is implemented by adapters that can complete an id without asking
+// the engine. ok is false when only the engine can tell.
+type Resolver interface {
+	Resolve(prefix string) (id string, ok bool, err error)
+}
+
+// Checker is implemented by adapters that can examine their engine and the
+// host for `qs doctor`. It reports everything it finds, in order of
+// dependence, and does not stop at the first failure.
+type Checker interface {
+	Check(ctx context.Context) []Check
+}
+
+// Check is one finding of a [Checker].
+type Check struct {
+	Name   string      `json:"name"`   // "engine", "subuid", ...
+	Status CheckStatus `json:"status"` // CheckOK, CheckWarn or CheckFail
+	Detail string      `json:"detail"` // what was found
+	Cure   string      `json:"cure,omitempty"`
+}
+
+// CheckStatus says whether a [Check] stands in the way of a sandbox.
+type CheckStatus string
+
+// A warning limits what sandboxes can ask for; a failure prevents them.
+const (
+	CheckOK   CheckStatus = "ok"
+	CheckWarn CheckStatus = "warn"
+	CheckFail CheckStatus = "fail"
+)
+
+// EventStreamer is implemented by adapters whose engine reports what happens
+// to sandboxes, also when another program did it. The sequence ends with ctx
+// or after its first error.
+type EventStreamer interface {
+	Events(ctx context.Context) iter.Seq2[Event, error]
+}
+
+// Event is one change in the life of a sandbox.
+type Event struct {
+	ID   string    `json:"id"`
+	Type EventType `json:"type"`
+	Time time.Time `json:"time"`
+}
+
+// EventType names a change in the life of a sandbox.
+type EventType string
+
+// The changes that every engine can tell.
+const (
+	EventCreated EventType = "created" // the engine knows it
+	EventStarted EventType = "started" // its first process runs
+	EventDied    EventType = "died"    // its first process has ended
+	EventRemoved EventType = "removed" // the engine has forgotten it
+)
