@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# What the scripts of hack/ share. Sourced, never run.
+
+# say prints a line of progress; stdout belongs to the command being run.
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# die says what happened and, from the second argument on, what helps.
+die() {
+	say "$1"
+	shift
+	(($# == 0)) || printf '  try: %s\n' "$@" >&2
+	exit 1
+}
+
+# usage prints the comment block at the top of the calling script.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
+# debian_mirror prints the mirror that this machine's apt already uses; it
+# serves every release of Debian.
+debian_mirror() {
+	local uri
+	uri=$(apt-get indextargets --format '$(REPO_URI)' \
+		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+	[[ -n ${QS_DEBIAN_MIRROR:=$uri} ]] ||
+		die "apt on this machine knows no Debian mirror" \
+			"QS_DEBIAN_MIRROR=http://deb.debian.org/debian (or a mirror near you)"
+	printf '%s\n' "$QS_DEBIAN_MIRROR"
+}
+
+# debian_tree SUITE PACKAGES TARGET builds a small Debian tree or tar: no
+# documentation, no translations, no package lists.
+debian_tree() {
+	local suite=$1 packages=$2 target=$3 mirror
+	local -a aptopts
+	mirror=$(debian_mirror)
+	# The machine's own settings hold for its mirror: proxies, and whether the
+	# mirror is a snapshot whose release files have expired.
+	mapfile -t aptopts < <(apt-config dump |
+		sed -nE 's/^(Acquire::(Check-Valid-Until|https?::Proxy) ".*";)$/--aptopt=\1/p')
+	mmdebstrap --quiet --variant=minbase --include="$packages" "${aptopts[@]}" \
+		--aptopt='Acquire::Retries "3"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/info/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		"$suite" "$target" "$mirror"
+}
+
+# need COMMAND PACKAGE installs what a bare Debian machine lacks.
+need() {
+	command -v "$1" >/dev/null && return
+	((EUID == 0)) || die "$1 is not installed" "sudo apt-get install $2"
+	say "installing $2"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$2"; } >/dev/null ||
+		die "apt-get could not install $2" "apt-get update && apt-get install $2"
+}
+
+# forward CMD... runs a command as a child and hands on the signals that this
+# script gets, so that ending a script ends what it runs. As a background child
+# CMD ignores INT and QUIT; env --default-signal gives them back.
+forward() {
+	local child status signal handed=1
+	"$@" <&0 &
+	child=$!
+	for signal in HUP INT QUIT TERM; do
+		# shellcheck disable=SC2064 # the values of now
+		trap "handed=1; hand_on $signal $child" "$signal"
+	done
+	# A signal cuts wait short, so ask again.
+	while ((handed)); do
+		handed=0 status=0
+		wait "$child" || status=$?
+	done
+	trap - HUP INT QUIT TERM
+	return "$status"
+}
+
+# hand_on SIGNAL PID: nsenter waits outside for its only child and hands nothing
+# on, so that child is meant. A terminal's own INT and QUIT reach the whole
+# foreground group; a second one would be a second Ctrl-C.
+hand_on() {
+	local signal=$1 pid=$2 inner=
+	if [[ $signal == INT || $signal == QUIT ]] && { : </dev/tty; } 2>/dev/null; then return; fi
+	[[ $(cat "/proc/$pid/comm" 2>/dev/null) == nsenter ]] &&
+		inner=$(cat "/proc/$pid/task/$pid/children")
+	# shellcheck disable=SC2086 # a list of numbers
+	kill -s "$signal" ${inner:-$pid} 2>/dev/null || true
+}
