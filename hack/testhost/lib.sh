@@ -19,6 +19,7 @@ usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 # serves every release of Debian.
 debian_mirror() {
 	local uri
+	# shellcheck disable=SC2016 # apt's variables
 	uri=$(apt-get indextargets --format '$(REPO_URI)' \
 		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
 	[[ -n ${QS_DEBIAN_MIRROR:=$uri} ]] ||
@@ -46,13 +47,15 @@ debian_tree() {
 		"$suite" "$target" "$mirror"
 }
 
-# need COMMAND PACKAGE installs what a bare Debian machine lacks.
+# need COMMAND PACKAGE... installs what a bare Debian machine lacks.
 need() {
-	command -v "$1" >/dev/null && return
-	((EUID == 0)) || die "$1 is not installed" "sudo apt-get install $2"
-	say "installing $2"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$2"; } >/dev/null ||
-		die "apt-get could not install $2" "apt-get update && apt-get install $2"
+	local command=$1
+	shift
+	command -v "$command" >/dev/null && return
+	((EUID == 0)) || die "$command is not installed" "sudo apt-get install $*" "sudo dnf install $*"
+	say "installing $*"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@"; } >/dev/null ||
+		die "apt-get could not install $*" "apt-get update && apt-get install $*"
 }
 
 # forward CMD... runs a command as a child and hands on the signals that this
@@ -69,7 +72,7 @@ forward() {
 	# A signal cuts wait short, so ask again.
 	while ((handed)); do
 		handed=0 status=0
-		wait "$child" || status=$?
+		wait "$child" 2>/dev/null || status=$?
 	done
 	trap - HUP INT QUIT TERM
 	return "$status"

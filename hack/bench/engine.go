@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/containers/podman/v5/pkg/api/handlers"
+	"github.com/containers/podman/v5/pkg/bindings"
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+	"github.com/containers/podman/v5/pkg/specgen"
+	dockercontainer "github.com/docker/docker/api/types/container"
+)
+
+// engine is the reference: Podman used directly, over REST and by its CLI.
+type engine struct {
+	conn context.Context // the bindings keep their connection in a context
+}
+
+func newEngine(ctx context.Context) (*engine, error) {
+	uri := os.Getenv("CONTAINER_HOST")
+	if uri == "" {
+		uri = (&url.URL{Scheme: "unix", Path: filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "podman/podman.sock")}).String()
+	}
+	conn, err := bindings.NewConnection(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{conn}, nil
+}
+
+// start creates and starts a container with the image and the kind of network
+// that a sandbox has.
+func (e *engine) start(image string) (id string, err error) {
+	id, err = e.create(image)
+	if err != nil {
+		return "", err
+	}
+	return id, containers.Start(e.conn, id, nil)
+}
+
+func (e *engine) create(image string) (string, error) {
+	spec := specgen.NewSpecGenerator(image, false)
+	spec.Command = []string{"sleep", "infinity"}
+	remove := true
+	spec.Remove = &remove
+	spec.NetNS = specgen.Namespace{NSMode: specgen.Pasta}
+	spec.LogConfiguration = &specgen.LogConfig{Driver: "k8s-file"}
+	made, err := containers.CreateWithSpec(e.conn, spec, nil)
+	if err != nil {
+		return "", err
+	}
+	return made.ID, nil
+}
+
+// exec runs true through the REST API as a client must: create the exec
+// session, start it attached, inspect the exit code.
+func (e *engine) exec(id string) error {
+	session, err := containers.ExecCreate(e.conn, id, &handlers.ExecCreateConfig{
+		ExecOptions: dockercontainer.ExecOptions{Cmd: []string{"true"}, AttachStdout: true, AttachStderr: true},
+	})
+	if err != nil {
+		return err
+	}
+	var sink bytes.Buffer
+	opts := new(containers.ExecStartAndAttachOptions).
+		WithOutputStream(&sink).WithErrorStream(&sink).WithAttachOutput(true).WithAttachError(true)
+	if err := containers.ExecStartAndAttach(e.conn, session, opts); err != nil {
+		return err
+	}
+	state, err := containers.ExecInspect(e.conn, session, nil)
+	if err == nil && state.ExitCode != 0 {
+		err = fmt.Errorf("exec of true: exit code %d", state.ExitCode)
+	}
+	return err
+}
+
+func (e *engine) remove(id string) error {
+	_, err := containers.Remove(e.conn, id, new(containers.RemoveOptions).WithForce(true).WithTimeout(0))
+	return err
+}
+
+// command runs a host command to its end and wants it to succeed.
+func command(ctx context.Context, name string, args ...string) func() error {
+	return func() error {
+		out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s %v: %w: %s", name, args, err, bytes.TrimSpace(out))
+		}
+		return nil
+	}
+}
