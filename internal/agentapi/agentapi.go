@@ -40,6 +40,11 @@ const (
 	// user; entries never leave P.
 	PathArchive = "/quixand/v1/archive"
 
+	// PathLife, GET: 200 at once, then nothing until the agent ends. It is no
+	// activity: whoever waits here learns of the sandbox's end without
+	// putting it off.
+	PathLife = "/quixand/v1/life"
+
 	TunnelProtocol = "quixand-tunnel"
 )
 
@@ -56,13 +61,32 @@ const (
 	// the order of the data events. The response's header of the same name
 	// says where the replay really begins: more than was asked for means that
 	// the bytes between fell out of the buffer. Without the header only new
-	// output is sent, as E2B does; "0" asks for everything that is left.
+	// output is sent, as E2B does, and the response's header says where that
+	// begins; "0" asks for everything that is left.
 	HeaderOffset = "Quixand-Offset"
 
 	// HeaderFileMode on POST /files: octal permission bits of the file, kept
 	// exactly whatever the umask. Without it a new file has 0644 and an
 	// existing one keeps its own.
 	HeaderFileMode = "Quixand-File-Mode"
+
+	// HeaderFileTime on POST /files: the file's modification time, as RFC 3339
+	// with nanoseconds. Without it the time is now.
+	HeaderFileTime = "Quixand-File-Time"
+
+	// HeaderEntry on the answer to POST /files of an octet stream: the
+	// filesystem.EntryInfo of the file, in protobuf's binary form and
+	// base64.RawURLEncoding. It saves the client a Stat.
+	HeaderEntry = "Quixand-Entry"
+
+	// HeaderParents on filesystem.Filesystem/MakeDir: "no" makes a missing
+	// parent not_found. HeaderRecursive on Remove: "no" makes a missing path
+	// not_found and a directory that is not empty failed_precondition. E2B's
+	// calls create parents and remove whole trees; so do agents that do not
+	// know these headers.
+	HeaderParents   = "Quixand-Parents"
+	HeaderRecursive = "Quixand-Recursive"
+	No              = "no"
 )
 
 // Status describes the agent and its sandbox's time. The host reads it as
