@@ -1,0 +1,123 @@
+package statedir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrClaimed says that another process holds the directory: it is creating or
+// removing the sandbox at this moment.
+var ErrClaimed = errors.New("another process is at work on it")
+
+// Claim is one process's hold on the directory of a sandbox. It is a lock of
+// the kernel's, so it ends with the process, however that ends.
+type Claim struct {
+	dir *os.File
+}
+
+// Create makes the directory of a new sandbox and claims it. An existing one
+// is fs.ErrExist.
+func (r *Runtime) Create(id string) (*Claim, error) {
+	if err := r.make(); err != nil {
+		return nil, err
+	}
+	// No sweep may see the directory before the claim holds.
+	gate, err := r.gate(syscall.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.Close()
+	if err := os.Mkdir(r.Sandbox(id), 0o700); err != nil {
+		return nil, err
+	}
+	return r.claim(id)
+}
+
+// Claim takes hold of an existing directory. It does not wait: ErrClaimed
+// tells that someone else has it, fs.ErrNotExist that it is gone.
+func (r *Runtime) Claim(id string) (*Claim, error) {
+	gate, err := r.gate(syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.Close()
+	return r.claim(id)
+}
+
+// gate locks the runtime directory itself: shared by those who create, who
+// do not mind each other, exclusive for those who look for stale directories.
+// It is held for no longer than a few system calls, hence the wait.
+func (r *Runtime) gate(how int) (*os.File, error) {
+	dir, err := openDir(r.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(dir, how); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+func (r *Runtime) claim(id string) (*Claim, error) {
+	dir, err := openDir(r.Sandbox(id))
+	if err != nil {
+		return nil, err
+	}
+	err = flock(dir, syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("%s: %w", dir.Name(), ErrClaimed)
+	}
+	if err == nil {
+		err = checkNamed(dir)
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return &Claim{dir}, nil
+}
+
+// checkNamed makes sure that the path of an open directory still names it:
+// whoever held its lock before may have removed it.
+func checkNamed(dir *os.File) error {
+	held, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(dir.Name())
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(held, named) {
+		return &fs.PathError{Op: "claim", Path: dir.Name(), Err: fs.ErrNotExist}
+	}
+	return nil
+}
+
+// Release gives up the claim and leaves the directory as it is.
+func (c *Claim) Release() { c.dir.Close() }
+
+// Remove removes the directory with all that is in it, and then the claim.
+// The sandbox must be dead: what is in there was its own.
+func (c *Claim) Remove() error {
+	defer c.Release()
+	return os.RemoveAll(c.dir.Name())
+}
+
+// openDir opens a directory for locking; links are not followed.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
