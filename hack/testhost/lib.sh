@@ -18,33 +18,36 @@ usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 # debian_mirror prints the mirror that this machine's apt already uses; it
 # serves every release of Debian.
 debian_mirror() {
-	local uri
 	# shellcheck disable=SC2016 # apt's variables
-	uri=$(apt-get indextargets --format '$(REPO_URI)' \
-		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
-	[[ -n ${QS_DEBIAN_MIRROR:=$uri} ]] ||
-		die "apt on this machine knows no Debian mirror" \
-			"QS_DEBIAN_MIRROR=http://deb.debian.org/debian (or a mirror near you)"
+	: "${QS_DEBIAN_MIRROR:=$(apt-get indextargets --format '$(REPO_URI)' \
+		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)}"
+	[[ $QS_DEBIAN_MIRROR ]] || die "this machine's apt names no Debian mirror" \
+		"apt-get update, on Debian" \
+		"QS_DEBIAN_MIRROR=http://deb.debian.org/debian, or one near you"
 	printf '%s\n' "$QS_DEBIAN_MIRROR"
 }
 
-# debian_tree SUITE PACKAGES TARGET builds a small Debian tree or tar: no
+# debian_tree SUITE PACKAGES TARGET [OPTION...] builds a small Debian tree or tar: no
 # documentation, no translations, no package lists.
 debian_tree() {
-	local suite=$1 packages=$2 target=$3 mirror
+	local suite=$1 packages=$2 target=$3 mirror log status=0
 	local -a aptopts
+	shift 3
 	mirror=$(debian_mirror)
 	# The machine's own settings hold for its mirror: proxies, and whether the
 	# mirror is a snapshot whose release files have expired.
-	mapfile -t aptopts < <(apt-config dump |
+	mapfile -t aptopts < <(apt-config dump 2>/dev/null |
 		sed -nE 's/^(Acquire::(Check-Valid-Until|https?::Proxy) ".*";)$/--aptopt=\1/p')
-	mmdebstrap --quiet --variant=minbase --include="$packages" "${aptopts[@]}" \
+	log=$(mktemp)
+	mmdebstrap --variant=minbase --include="$packages" "${aptopts[@]}" "$@" \
 		--aptopt='Acquire::Retries "3"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/info/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
-		"$suite" "$target" "$mirror"
+		"$suite" "$target" "$mirror" >"$log" 2>&1 || { tail -n 20 "$log" >&2 && status=1; }
+	rm "$log"
+	return "$status"
 }
 
 # need COMMAND PACKAGE... installs what a bare Debian machine lacks.
@@ -83,7 +86,7 @@ forward() {
 # foreground group; a second one would be a second Ctrl-C.
 hand_on() {
 	local signal=$1 pid=$2 inner=
-	if [[ $signal == INT || $signal == QUIT ]] && { : </dev/tty; } 2>/dev/null; then return; fi
+	if [[ $signal == INT || $signal == QUIT ]] && { : </dev/tty; } 2>/dev/null; then return 0; fi
 	[[ $(cat "/proc/$pid/comm" 2>/dev/null) == nsenter ]] &&
 		inner=$(cat "/proc/$pid/task/$pid/children")
 	# shellcheck disable=SC2086 # a list of numbers
