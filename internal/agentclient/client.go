@@ -1,0 +1,168 @@
+// Package agentclient speaks to a sandbox's agent over any
+// [http.RoundTripper]: E2B's Connect services and /files, and our own calls
+// beside them.
+//
+// The agent is the sandbox's, so every answer is untrusted input. The calls
+// that return one message bound its size and the time it takes; those that
+// stream bound each message, and last as long as their context. Whatever
+// comes instead of an answer ends as an [*adapters.Error], whose kind is
+// chosen in one table, in errors.go. What an answer means to a user is for
+// pkg/quixand.
+package agentclient
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+
+	"connectrpc.com/connect"
+
+	"github.com/quixand/quixand/internal/envd/filesystem"
+	fsconnect "github.com/quixand/quixand/internal/envd/filesystem/filesystemconnect"
+	"github.com/quixand/quixand/internal/envd/process"
+	procconnect "github.com/quixand/quixand/internal/envd/process/processconnect"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+const (
+	maxMessage = 16 << 20 // one answer of a unary call
+	maxEvent   = 1 << 20  // one message of a stream
+
+	// baseURL names no real host: the RoundTripper knows where the agent is.
+	baseURL = "http://agent"
+)
+
+// Client is a client of one sandbox's agent. It is safe for concurrent use
+// and holds nothing but the RoundTripper's idle connections.
+type Client struct {
+	rt http.RoundTripper
+
+	start       *connect.Client[process.StartRequest, process.StartResponse]
+	connect     *connect.Client[process.ConnectRequest, process.ConnectResponse]
+	list        *connect.Client[process.ListRequest, process.ListResponse]
+	update      *connect.Client[process.UpdateRequest, process.UpdateResponse]
+	streamInput *connect.Client[process.StreamInputRequest, process.StreamInputResponse]
+	sendInput   *connect.Client[process.SendInputRequest, process.SendInputResponse]
+	closeStdin  *connect.Client[process.CloseStdinRequest, process.CloseStdinResponse]
+	sendSignal  *connect.Client[process.SendSignalRequest, process.SendSignalResponse]
+
+	stat    *connect.Client[filesystem.StatRequest, filesystem.StatResponse]
+	makeDir *connect.Client[filesystem.MakeDirRequest, filesystem.MakeDirResponse]
+	move    *connect.Client[filesystem.MoveRequest, filesystem.MoveResponse]
+	listDir *connect.Client[filesystem.ListDirRequest, filesystem.ListDirResponse]
+	remove  *connect.Client[filesystem.RemoveRequest, filesystem.RemoveResponse]
+	watch   *connect.Client[filesystem.WatchDirRequest, filesystem.WatchDirResponse]
+}
+
+// New returns a Client of the agent that rt reaches.
+func New(rt http.RoundTripper) *Client {
+	return &Client{
+		rt: rt,
+
+		start:       stream[process.StartRequest, process.StartResponse](rt, procconnect.ProcessStartProcedure),
+		connect:     stream[process.ConnectRequest, process.ConnectResponse](rt, procconnect.ProcessConnectProcedure),
+		list:        call[process.ListRequest, process.ListResponse](rt, procconnect.ProcessListProcedure),
+		update:      call[process.UpdateRequest, process.UpdateResponse](rt, procconnect.ProcessUpdateProcedure),
+		streamInput: call[process.StreamInputRequest, process.StreamInputResponse](rt, procconnect.ProcessStreamInputProcedure),
+		sendInput:   call[process.SendInputRequest, process.SendInputResponse](rt, procconnect.ProcessSendInputProcedure),
+		closeStdin:  call[process.CloseStdinRequest, process.CloseStdinResponse](rt, procconnect.ProcessCloseStdinProcedure),
+		sendSignal:  call[process.SendSignalRequest, process.SendSignalResponse](rt, procconnect.ProcessSendSignalProcedure),
+
+		stat:    call[filesystem.StatRequest, filesystem.StatResponse](rt, fsconnect.FilesystemStatProcedure),
+		makeDir: call[filesystem.MakeDirRequest, filesystem.MakeDirResponse](rt, fsconnect.FilesystemMakeDirProcedure),
+		move:    call[filesystem.MoveRequest, filesystem.MoveResponse](rt, fsconnect.FilesystemMoveProcedure),
+		listDir: call[filesystem.ListDirRequest, filesystem.ListDirResponse](rt, fsconnect.FilesystemListDirProcedure),
+		remove:  call[filesystem.RemoveRequest, filesystem.RemoveResponse](rt, fsconnect.FilesystemRemoveProcedure),
+		watch:   stream[filesystem.WatchDirRequest, filesystem.WatchDirResponse](rt, fsconnect.FilesystemWatchDirProcedure),
+	}
+}
+
+// call and stream return the client of one procedure. Compression is off: it
+// gains nothing on a socket of this host, and a small message that unpacks to a
+// large one is never welcome.
+func call[Req, Res any](rt http.RoundTripper, name string) *connect.Client[Req, Res] {
+	return connect.NewClient[Req, Res](boundedDoer{rt}, baseURL+name,
+		connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil))
+}
+
+func stream[Req, Res any](rt http.RoundTripper, name string) *connect.Client[Req, Res] {
+	return connect.NewClient[Req, Res](doer{rt}, baseURL+name,
+		connect.WithReadMaxBytes(maxEvent), connect.WithAcceptCompression("gzip", nil, nil))
+}
+
+// doer makes a RoundTripper an HTTP client that follows no redirect: an agent
+// has none to give.
+type doer struct{ rt http.RoundTripper }
+
+func (d doer) Do(req *http.Request) (*http.Response, error) { return d.rt.RoundTrip(req) }
+
+// boundedDoer is a doer whose answers end at maxMessage. The bound of connect
+// is not enough: it reads to the end of what exceeds it, and has none for the
+// body of an error.
+type boundedDoer struct{ rt http.RoundTripper }
+
+func (d boundedDoer) Do(req *http.Request) (*http.Response, error) {
+	res, err := d.rt.RoundTrip(req)
+	if err == nil {
+		res.Body = &boundedBody{ReadCloser: res.Body, left: maxMessage}
+	}
+	return res, err
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+var errTooLarge = &adapters.Error{
+	Kind: adapters.ErrExhausted,
+	Err:  fmt.Errorf("the agent's answer is larger than %d bytes", maxMessage),
+}
+
+// CloseIdleConnections gives back the RoundTripper's idle connections.
+func (c *Client) CloseIdleConnections() {
+	if rt, ok := c.rt.(interface{ CloseIdleConnections() }); ok {
+		rt.CloseIdleConnections()
+	}
+}
+
+// unary makes one call. Headers come in pairs of name and value; a pair
+// without value is left out.
+func unary[Req, Res any](ctx context.Context, client *connect.Client[Req, Res], msg *Req, headers ...string) (*Res, error) {
+	bounded, cancel := withPatience(ctx)
+	defer cancel()
+	req := connect.NewRequest(msg)
+	setHeaders(req.Header(), headers)
+	res, err := client.CallUnary(bounded, req)
+	if err != nil {
+		return nil, mapError(ctx, err)
+	}
+	return res.Msg, nil
+}
+
+func setHeaders(h http.Header, pairs []string) {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			h.Set(pairs[i], pairs[i+1])
+		}
+	}
+}
+
+// basicAuth is how E2B's protocol names the user that a call acts as; empty
+// is the sandbox's default user.
+func basicAuth(user string) string {
+	if user == "" {
+		return ""
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"))
+}

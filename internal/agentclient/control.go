@@ -1,0 +1,104 @@
+package agentclient
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// Status asks how the agent and its sandbox's time are.
+func (c *Client) Status(ctx context.Context) (*agentapi.Status, error) {
+	return c.status(ctx, http.MethodGet, agentapi.PathStatus, nil)
+}
+
+// SetTimeout gives the sandbox a new idle timeout from now on; negative is
+// none, and zero starts the present one anew.
+func (c *Client) SetTimeout(ctx context.Context, idle time.Duration) (*agentapi.Status, error) {
+	return c.status(ctx, http.MethodPost, agentapi.PathTimeout, agentapi.TimeoutRequest{IdleTimeout: agentapi.Duration(idle)})
+}
+
+func (c *Client) status(ctx context.Context, method, path string, in any) (*agentapi.Status, error) {
+	var s agentapi.Status
+	if err := c.doJSON(ctx, method, path, in, &s); err != nil {
+		return nil, err
+	}
+	if !adapters.ValidID(s.ID) {
+		return nil, garbage("sandbox id %.40q", s.ID)
+	}
+	for _, dir := range []string{s.Workdir, s.Home} {
+		if !validDir(dir) {
+			return nil, garbage("directory %.80q", dir)
+		}
+	}
+	if s.InFlight < 0 || s.Processes < 0 {
+		return nil, garbage("negative counts")
+	}
+	return &s, nil
+}
+
+// maxPath is the kernel's PATH_MAX.
+const maxPath = 4096
+
+func validDir(dir string) bool {
+	return path.IsAbs(dir) && len(dir) < maxPath && !strings.ContainsRune(dir, 0)
+}
+
+// Init sets the environment of every command.
+func (c *Client) Init(ctx context.Context, env map[string]string) error {
+	in := struct {
+		EnvVars map[string]string `json:"envVars"`
+	}{env}
+	return c.doJSON(ctx, http.MethodPost, "/init", in, nil)
+}
+
+// Metrics is the answer of E2B's /metrics.
+type Metrics struct {
+	Unix        int64   `json:"ts"`
+	CPUCount    int     `json:"cpu_count"`
+	CPUPercent  float64 `json:"cpu_used_pct"`
+	MemoryTotal int64   `json:"mem_total"`
+	MemoryUsed  int64   `json:"mem_used"`
+	MemoryCache int64   `json:"mem_cache"`
+	DiskUsed    int64   `json:"disk_used"`
+	DiskTotal   int64   `json:"disk_total"`
+}
+
+// Metrics asks what the sandbox uses.
+func (c *Client) Metrics(ctx context.Context) (*Metrics, error) {
+	var m Metrics
+	if err := c.doJSON(ctx, http.MethodGet, "/metrics", nil, &m); err != nil {
+		return nil, err
+	}
+	for _, v := range []int64{m.Unix, int64(m.CPUCount), m.MemoryTotal, m.MemoryUsed, m.MemoryCache, m.DiskUsed, m.DiskTotal} {
+		if v < 0 {
+			return nil, garbage("negative metrics")
+		}
+	}
+	if m.CPUPercent < 0 || math.IsInf(m.CPUPercent, 0) {
+		return nil, garbage("CPU use of %v %%", m.CPUPercent)
+	}
+	return &m, nil
+}
+
+// AwaitEnd waits for the end of the agent and is nil then. It does not keep
+// the sandbox from going idle.
+func (c *Client) AwaitEnd(ctx context.Context) error {
+	res, err := c.do(newRequest(ctx, http.MethodGet, agentapi.PathLife, nil, nil), http.StatusOK)
+	if err != nil {
+		return mapError(ctx, err)
+	}
+	defer res.Body.Close()
+	if n, _ := res.Body.Read(make([]byte, 1)); n > 0 {
+		return garbage("data where there is none to be")
+	}
+	if ctx.Err() != nil {
+		return mapError(ctx, ctx.Err())
+	}
+	return nil
+}
