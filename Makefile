@@ -1,0 +1,38 @@
+# Every target is one plain command that also works alone.
+
+# Leave out what the Podman bindings need cgo or C libraries for.
+tags = remote,containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
+# Reproducible, and shared by build and lint so that each finds the other's cache.
+static = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false -tags=$(tags)'
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
+
+build: ## bin/qs and bin/qs-agent: static, stripped, reproducible
+	$(static) go build -ldflags='-s -w' -o bin/ ./cmd/...
+
+demo: build ## the main job, step by step, on real rootless Podman
+	hack/with-host --inside hack/demo
+
+test: build ## every test, with the race detector, on real rootless Podman
+	hack/with-host go test -race -tags=$(tags) ./...
+
+bench: build ## all figures, as a table and as out/bench.json
+	hack/with-host go run -tags=$(tags) ./hack/bench
+
+lint: ## formatting, vet, staticcheck and the import directions
+	$(static) go tool -modfile=hack/tools.mod golangci-lint run
+
+generate: ## the code in internal/envd from its .proto files
+	cd internal/envd/proto && go tool -modfile=../../../hack/generate.mod buf generate
+
+host-up: ## build and boot the test host, and leave it running
+	hack/host up
+
+host-down: ## end the test host
+	hack/host down
+
+clean: ## remove what was built here; hack/host clean removes the test host
+	rm -rf bin out
+
+.PHONY: help build demo test bench lint generate host-up host-down clean
