@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quixand/quixand/internal/termsafe"
+	"github.com/quixand/quixand/pkg/quixand"
+)
+
+// statusJSON is the output of status --json. A side that did not answer is
+// null, and its error says why.
+type statusJSON struct {
+	ID          string       `json:"id"`
+	Engine      *sandboxJSON `json:"engine"`
+	Agent       *agentJSON   `json:"agent"`
+	EngineError string       `json:"engineError,omitempty"`
+	AgentError  string       `json:"agentError,omitempty"`
+}
+
+// agentJSON is what the agent says of its sandbox.
+type agentJSON struct {
+	Version            string    `json:"version"`
+	User               string    `json:"user"`
+	Home               string    `json:"home"`
+	Workdir            string    `json:"workdir"`
+	Created            time.Time `json:"created"`
+	LastActive         time.Time `json:"lastActive"`
+	InFlight           int       `json:"inFlight"`
+	Processes          int       `json:"processes"`
+	IdleTimeoutSeconds *float64  `json:"idleTimeoutSeconds"` // null: none
+	Deadline           time.Time `json:"deadline,omitzero"`
+	LifetimeEnds       time.Time `json:"lifetimeEnds,omitzero"`
+}
+
+func newAgentJSON(s *quixand.Status) *agentJSON {
+	return &agentJSON{
+		Version: s.Agent, User: s.User, Home: s.Home, Workdir: s.Workdir,
+		Created: s.Created.UTC(), LastActive: s.LastActive.UTC(), InFlight: s.InFlight, Processes: s.Processes,
+		IdleTimeoutSeconds: seconds(s.IdleTimeout), Deadline: s.Deadline.UTC(), LifetimeEnds: s.Lifetime.UTC(),
+	}
+}
+
+// seconds is a timeout in JSON: null when there is none.
+func seconds(d time.Duration) *float64 {
+	if d <= 0 {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
+}
+
+type statusOptions struct {
+	app *App
+	id  string
+}
+
+func newStatusCmd(a *App) *cobra.Command {
+	o := &statusOptions{app: a}
+	return &cobra.Command{
+		Use:     "status [flags] ID",
+		Aliases: []string{"inspect"},
+		Short:   "Show a sandbox as the engine and its agent see it",
+		Long: `Show a sandbox as the engine and its agent see it. When one of them does not
+answer, what the other says is shown all the same.`,
+		Args:              nargs(1, 1, "ID"),
+		ValidArgsFunction: a.completeSandbox(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.id = args[0]
+			return o.run(cmd.Context())
+		},
+	}
+}
+
+// twoViews is a sandbox seen from both sides.
+type twoViews struct {
+	info     *quixand.Info
+	infoErr  error
+	agent    *quixand.Status
+	agentErr error
+}
+
+func (o *statusOptions) run(ctx context.Context) error {
+	c, err := o.app.client()
+	if err != nil {
+		return err
+	}
+	v := look(ctx, c, o.id)
+	if v.infoErr != nil && v.agentErr != nil {
+		return v.infoErr
+	}
+	if o.app.global.json {
+		return o.app.printJSON(v.json())
+	}
+	return v.print(o.app)
+}
+
+func look(ctx context.Context, c *quixand.Client, id string) *twoViews {
+	v := &twoViews{}
+	var both sync.WaitGroup
+	both.Go(func() { v.info, v.infoErr = c.Get(ctx, id) })
+	both.Go(func() {
+		sb, err := c.Connect(ctx, id)
+		if err != nil {
+			v.agentErr = err
+			return
+		}
+		v.agent, v.agentErr = sb.Status(ctx)
+	})
+	both.Wait()
+	return v
+}
+
+func (v *twoViews) id() string {
+	if v.info != nil {
+		return v.info.ID
+	}
+	return v.agent.ID
+}
+
+func (v *twoViews) json() *statusJSON {
+	out := &statusJSON{ID: v.id()}
+	if v.infoErr != nil {
+		out.EngineError = v.infoErr.Error()
+	} else {
+		engine := newSandboxJSON(v.info)
+		out.Engine = &engine
+	}
+	if v.agentErr != nil {
+		out.AgentError = v.agentErr.Error()
+	} else {
+		out.Agent = newAgentJSON(v.agent)
+	}
+	return out
+}
+
+func (v *twoViews) print(a *App) error {
+	t := a.newTable()
+	t.row("ID:", v.id())
+	if v.info != nil {
+		v.printInfo(t, a.Now())
+	}
+	if v.agent != nil {
+		v.printAgent(t, a.Now())
+	}
+	err := t.flush()
+	for _, side := range []struct {
+		name string
+		err  error
+	}{{"engine", v.infoErr}, {"agent", v.agentErr}} {
+		if side.err != nil {
+			a.printf("qs: this is not all: the %s does not answer: %s\n", side.name, termsafe.Line(side.err.Error()))
+		}
+	}
+	return err
+}
+
+func (v *twoViews) printInfo(t *table, now time.Time) {
+	i := v.info
+	t.row("Image:", i.Image)
+	t.row("State:", string(i.State))
+	t.row("Created:", relative(now, i.Created))
+	t.row("Workdir:", i.Workdir)
+	t.row("Network:", string(i.Network))
+	for _, p := range i.Ports {
+		t.row("Port:", fmt.Sprintf("127.0.0.1:%d is %d inside", p.HostPort, p.Port))
+	}
+	if l := limits(i.Resources); l != "" {
+		t.row("Limits:", l)
+	}
+	for _, k := range slices.Sorted(maps.Keys(i.Metadata)) {
+		t.row("Metadata:", k+"="+i.Metadata[k])
+	}
+}
+
+func limits(r quixand.Resources) string {
+	var parts []string
+	if r.MemoryBytes > 0 {
+		parts = append(parts, "memory "+size(r.MemoryBytes))
+	}
+	if r.CPUs > 0 {
+		parts = append(parts, fmt.Sprintf("%g CPUs", r.CPUs))
+	}
+	if r.PIDs > 0 {
+		parts = append(parts, fmt.Sprintf("%d processes", r.PIDs))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (v *twoViews) printAgent(t *table, now time.Time) {
+	s := v.agent
+	t.row("Agent:", s.Agent)
+	t.row("User:", s.User)
+	t.row("Processes:", fmt.Sprint(s.Processes))
+	t.row("Last active:", relative(now, s.LastActive))
+	t.row("Ends:", ends(now, s))
+}
+
+// ends tells when a sandbox ends.
+func ends(now time.Time, s *quixand.Status) string {
+	var parts []string
+	if s.IdleTimeout > 0 {
+		when := "after " + s.IdleTimeout.String() + " of idleness"
+		if !s.Deadline.IsZero() {
+			when += ", " + relative(now, s.Deadline)
+		}
+		parts = append(parts, when)
+	}
+	if !s.Lifetime.IsZero() {
+		parts = append(parts, relative(now, s.Lifetime)+" in any case")
+	}
+	if parts == nil {
+		return "when it is killed"
+	}
+	return strings.Join(parts, "; ")
+}
