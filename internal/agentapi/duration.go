@@ -10,11 +10,17 @@ import (
 // Duration is a time.Duration that travels as whole milliseconds.
 type Duration time.Duration
 
-// MarshalJSON writes milliseconds, rounded up so that no timeout shrinks to
-// zero.
+// MarshalJSON writes milliseconds, rounded away from zero: no timeout shrinks
+// to nothing, and "none", which is negative, stays negative.
 func (d Duration) MarshalJSON() ([]byte, error) {
-	ms := int64(math.Ceil(float64(d) / float64(time.Millisecond)))
-	return json.Marshal(ms)
+	ms := d / Duration(time.Millisecond)
+	switch rest := d % Duration(time.Millisecond); {
+	case rest > 0:
+		ms++
+	case rest < 0:
+		ms--
+	}
+	return json.Marshal(int64(ms))
 }
 
 // UnmarshalJSON refuses what does not fit a time.Duration.

@@ -1,0 +1,97 @@
+// Qs-agent is the first process of a sandbox. It serves the agent's API on a
+// socket in a directory shared with the host, until it is told to stop or the
+// sandbox's time is up.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/quixand/quixand/internal/agent"
+	"github.com/quixand/quixand/internal/agentapi"
+)
+
+// Exit codes. The engine shows them when the sandbox is gone.
+const (
+	exitStopped  = 0   // told to stop
+	exitError    = 1   // could not start, or could not go on
+	exitUsage    = 2   // wrong flags
+	exitDeadline = 124 // idle for too long, or at the end of the lifetime, as timeout(1) has it
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stderr))
+}
+
+func run(args []string, stderr io.Writer) int {
+	cfg, socketDir, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitStopped
+	}
+	if err != nil {
+		return exitUsage
+	}
+	err = serve(cfg, socketDir)
+	if err == nil {
+		return exitStopped
+	}
+	fmt.Fprintf(stderr, "qs-agent: %v\n", err)
+	if agent.IsDeadline(err) {
+		return exitDeadline
+	}
+	return exitError
+}
+
+func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string, err error) {
+	flags := flag.NewFlagSet("qs-agent", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&cfg.ID, "id", "", "sandbox `ID`")
+	flags.StringVar(&socketDir, "socket-dir", agentapi.SocketDir, "`directory` for the socket, shared with the host")
+	flags.StringVar(&cfg.User, "user", strconv.Itoa(agentapi.DefaultUID), "`name` or uid of the user that code runs as")
+	flags.StringVar(&cfg.Home, "home", "", "home `directory` of that user, instead of the one in passwd")
+	flags.StringVar(&cfg.Workdir, "workdir", agentapi.DefaultWorkdir, "`directory` where commands start; created when missing")
+	flags.DurationVar(&cfg.IdleTimeout, "idle-timeout", 5*time.Minute, "end when idle for so long; negative: never")
+	flags.DurationVar(&cfg.Lifetime, "lifetime", -1, "end after so long; negative: never")
+	flags.BoolVar(&cfg.Init, "init", os.Getpid() == 1, "be the init of a sandbox; the default when started as process 1")
+	flags.Func("block-address", "`address` that the sandbox must not reach; repeatable", func(s string) error {
+		addr, err := netip.ParseAddr(s)
+		cfg.BlockAddresses = append(cfg.BlockAddresses, addr)
+		return err
+	})
+	cfg.Version = version
+	if err := flags.Parse(args); err != nil {
+		return cfg, "", err
+	}
+	if flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		fmt.Fprintf(stderr, "qs-agent: %v\n", err)
+	}
+	return cfg, socketDir, err
+}
+
+func serve(cfg agent.Config, socketDir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	a, err := agent.New(cfg)
+	if err != nil {
+		return err
+	}
+	l, err := agent.Listen(socketDir)
+	if err != nil {
+		return err
+	}
+	err = a.Serve(ctx, l)
+	return errors.Join(err, a.Close())
+}

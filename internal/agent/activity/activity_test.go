@@ -1,0 +1,135 @@
+package activity
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// elapsed waits for the clock and says how long that took.
+func elapsed(c *Clock) time.Duration {
+	start := time.Now()
+	<-c.Done()
+	return time.Since(start)
+}
+
+func TestIdleEndsAtItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(5*time.Minute, -1)
+		if got := elapsed(c); got != 5*time.Minute {
+			t.Errorf("ended after %v", got)
+		}
+		if !errors.Is(c.Err(), ErrIdle) {
+			t.Errorf("Err = %v", c.Err())
+		}
+	})
+}
+
+func TestWorkInFlightIsActivity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1)
+		end := c.Begin()
+		time.Sleep(10 * time.Minute)
+		if err := c.Err(); err != nil {
+			t.Fatalf("ended during work: %v", err)
+		}
+		end()
+		if got := elapsed(c); got != time.Minute {
+			t.Errorf("ended %v after the work", got)
+		}
+	})
+}
+
+func TestShortWorkPostponesTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1)
+		for range 10 {
+			time.Sleep(59 * time.Second)
+			c.Begin()()
+		}
+		if got := elapsed(c); got != time.Minute {
+			t.Errorf("ended %v after the last work", got)
+		}
+	})
+}
+
+func TestOverlappingWorkCountsToItsLastEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1)
+		first, second := c.Begin(), c.Begin()
+		time.Sleep(2 * time.Minute)
+		first()
+		time.Sleep(2 * time.Minute)
+		second()
+		if got := elapsed(c); got != time.Minute {
+			t.Errorf("ended %v after the last end", got)
+		}
+	})
+}
+
+func TestLifetimeEndsEvenWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(-1, time.Hour)
+		defer c.Begin()()
+		if got := elapsed(c); got != time.Hour {
+			t.Errorf("ended after %v", got)
+		}
+		if !errors.Is(c.Err(), ErrLifetime) {
+			t.Errorf("Err = %v", c.Err())
+		}
+	})
+}
+
+func TestSetIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1)
+		time.Sleep(59 * time.Second)
+		c.SetIdle(0)
+		time.Sleep(59 * time.Second)
+		c.SetIdle(-1)
+		time.Sleep(24 * time.Hour)
+		if err := c.Err(); err != nil {
+			t.Fatalf("ended without a timeout: %v", err)
+		}
+		c.SetIdle(2 * time.Second)
+		if got := elapsed(c); got != 2*time.Second {
+			t.Errorf("ended after %v", got)
+		}
+	})
+}
+
+func TestSetIdleDuringWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1)
+		end := c.Begin()
+		c.SetIdle(time.Second)
+		time.Sleep(time.Minute)
+		end()
+		if got := elapsed(c); got != time.Second {
+			t.Errorf("ended %v after the work", got)
+		}
+	})
+}
+
+func TestSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, time.Hour)
+		defer c.Stop()
+		end := c.Begin()
+		time.Sleep(30 * time.Second)
+		now := time.Now()
+		s := c.Snapshot()
+		if s.InFlight != 1 || !s.LastActive.Equal(now) || !s.Deadline.Equal(now.Add(time.Minute)) {
+			t.Errorf("during work: %+v", s)
+		}
+		if !s.Lifetime.Equal(s.Created.Add(time.Hour)) {
+			t.Errorf("lifetime: %+v", s)
+		}
+		end()
+		time.Sleep(10 * time.Second)
+		if s := c.Snapshot(); s.InFlight != 0 || !s.Deadline.Equal(now.Add(time.Minute)) {
+			t.Errorf("after work: %+v", s)
+		}
+	})
+}

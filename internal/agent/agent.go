@@ -1,0 +1,125 @@
+// Package agent is what runs inside a sandbox and does there what the host
+// asks for: commands, terminals, files, watches and ports, over HTTP on a unix
+// socket, in E2B's protocol with the extensions of package agentapi.
+//
+// An [Agent] is a plain http.Handler with a lifecycle. It runs as PID 1 of a
+// container, where it also reaps orphans and confines what it starts, and just
+// as well inside a test, as an ordinary user with no container at all. Nothing
+// here is global.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/quixand/quixand/internal/agent/access"
+	"github.com/quixand/quixand/internal/agent/activity"
+	"github.com/quixand/quixand/internal/agent/environ"
+	"github.com/quixand/quixand/internal/agent/files"
+	"github.com/quixand/quixand/internal/agent/filesystem"
+	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/process"
+	"github.com/quixand/quixand/internal/agent/spawn"
+	"github.com/quixand/quixand/internal/agentapi"
+)
+
+// Agent serves one sandbox.
+type Agent struct {
+	cfg   Config
+	users *identity.Directory
+	env   *environ.Environment
+	clock *activity.Clock
+	token access.Token
+
+	spawner    *spawn.Spawner
+	processes  *process.Service
+	filesystem *filesystem.Service
+	files      *files.Service
+
+	handler http.Handler
+	close   func()
+
+	initMu   sync.Mutex
+	initTime time.Time // of the last /init that was applied
+}
+
+// New returns an Agent whose time has begun. Close releases what it holds.
+func New(cfg Config) (*Agent, error) {
+	cfg = cfg.withDefaults()
+	user, err := cfg.account()
+	if err != nil {
+		return nil, fmt.Errorf("account to run code as: %w", err)
+	}
+	a := &Agent{
+		cfg:   cfg,
+		users: identity.NewDirectory(identity.Options{EtcDir: cfg.EtcDir, User: user, Alias: agentapi.DefaultUser}),
+		env:   environ.New(cfg.ID, cfg.Env),
+		clock: activity.New(cfg.IdleTimeout, cfg.Lifetime),
+	}
+	if a.spawner, err = spawn.New(spawn.Options{Init: cfg.Init}); err != nil {
+		return nil, err
+	}
+	a.processes, err = process.New(process.Options{Spawner: a.spawner, Users: a.users, Env: a.env, Begin: a.clock.Begin})
+	if err != nil {
+		a.spawner.Close()
+		return nil, err
+	}
+	a.filesystem = filesystem.New(a.users)
+	a.files = files.New(a.users)
+	a.handler = a.routes()
+	a.close = sync.OnceFunc(func() {
+		a.clock.Stop()
+		a.processes.Close()
+		a.spawner.Close()
+	})
+	return a, nil
+}
+
+// Handler serves the agent's API. It may be used without Serve.
+func (a *Agent) Handler() http.Handler { return a.handler }
+
+// Serve accepts connections until ctx ends, which is no error, or until the
+// sandbox's time is up: [activity.ErrIdle] or [activity.ErrLifetime]. It
+// closes the listener and every connection, and does not wait for handlers.
+func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           a.handler,
+		ReadHeaderTimeout: 30 * time.Second,
+		MaxHeaderBytes:    256 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	defer srv.Close()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.clock.Done():
+		return a.clock.Err()
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	}
+}
+
+// Done is closed when the sandbox's time is up; Err then says why.
+func (a *Agent) Done() <-chan struct{} { return a.clock.Done() }
+
+// Err says why Done was closed, and is nil before.
+func (a *Agent) Err() error { return a.clock.Err() }
+
+// Close kills every process that was started through the agent and waits for
+// its end. Calls that are still served fail from then on.
+func (a *Agent) Close() error {
+	a.close()
+	return nil
+}
+
+// IsDeadline reports whether an error of Serve means that the sandbox's time
+// was up.
+func IsDeadline(err error) bool {
+	return errors.Is(err, activity.ErrIdle) || errors.Is(err, activity.ErrLifetime)
+}

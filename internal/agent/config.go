@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agentapi"
+)
+
+// Config says what an agent is to its sandbox. The zero value is an agent
+// within somebody else's process: it runs code as its own user, in that
+// user's home, for ever.
+type Config struct {
+	Version string // of the agent
+	ID      string // of the sandbox
+
+	// User names the account that code runs as, by name or decimal uid. Empty
+	// is the agent's own.
+	User string
+	// Home is that account's home directory, whatever its passwd entry says.
+	Home string
+	// Workdir is where commands start that name no directory. Empty is Home.
+	Workdir string
+
+	// Env is the environment that every command inherits. Nil is the agent's.
+	Env []string
+
+	IdleTimeout time.Duration // zero or negative: none
+	Lifetime    time.Duration // zero or negative: none
+
+	// Init says that the agent is PID 1 of a sandbox: it reaps orphans,
+	// creates the account and its directories, confines what it starts, and
+	// refuses to run where it cannot.
+	Init bool
+	// BlockAddresses become unreachable from the sandbox. Only for Init.
+	BlockAddresses []netip.Addr
+
+	// EtcDir holds passwd and group. Empty is /etc.
+	EtcDir string
+}
+
+func (c Config) withDefaults() Config {
+	if c.EtcDir == "" {
+		c.EtcDir = "/etc"
+	}
+	if c.Env == nil {
+		c.Env = os.Environ()
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = -1
+	}
+	if c.Lifetime == 0 {
+		c.Lifetime = -1
+	}
+	return c
+}
+
+// account finds or creates the account that code runs as.
+func (c Config) account() (identity.User, error) {
+	u := identity.Current(c.EtcDir)
+	var err error
+	switch {
+	case c.Init:
+		want := c.User
+		if want == "" {
+			want = strconv.Itoa(agentapi.DefaultUID)
+		}
+		workdir := c.Workdir
+		if workdir == "" {
+			workdir = agentapi.DefaultWorkdir
+		}
+		u, err = identity.Provision("/", want, agentapi.DefaultUser, workdir)
+	case c.User != "" && c.User != u.Name && c.User != strconv.Itoa(int(u.UID)):
+		dir := identity.NewDirectory(identity.Options{EtcDir: c.EtcDir, User: u})
+		u, err = dir.Lookup(c.User)
+	}
+	if err != nil {
+		return u, err
+	}
+	if c.Home != "" {
+		u.Home = filepath.Clean(c.Home)
+	}
+	if c.Workdir != "" {
+		u.Workdir = filepath.Clean(c.Workdir)
+	}
+	return u, nil
+}

@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/quixand/quixand/internal/agent/httperr"
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/envd/filesystem/filesystemconnect"
+	"github.com/quixand/quixand/internal/envd/process/processconnect"
+)
+
+// maxMessage bounds one message of a Connect call, and with it one input to a
+// process.
+const maxMessage = 4 << 20
+
+// routes is everything that the agent serves.
+func (a *Agent) routes() http.Handler {
+	mux := http.NewServeMux()
+	rpc := []connect.HandlerOption{
+		connect.WithReadMaxBytes(maxMessage + 64<<10),
+		// Clients that cannot unpack compressed frames ask for none; the
+		// others gain nothing over a local socket.
+		connect.WithCompression("gzip", nil, nil),
+	}
+	path, handler := processconnect.NewProcessHandler(a.processes, rpc...)
+	mux.Handle(path, streaming(handler))
+	path, handler = filesystemconnect.NewFilesystemHandler(a.filesystem, rpc...)
+	mux.Handle(path, streaming(handler))
+
+	mux.HandleFunc("GET /files", a.files.Download)
+	mux.HandleFunc("POST /files", a.files.Upload)
+	mux.HandleFunc("GET /health", a.health)
+	mux.HandleFunc("GET /envs", a.envs)
+	mux.HandleFunc("POST /init", a.init)
+	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
+	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
+	mux.HandleFunc("/", notFound)
+	return recovering(cors(a.guarded(a.counted(mux))))
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	httperr.Write(w, http.StatusNotFound, "no such endpoint: "+r.Method+" "+r.URL.Path)
+}
+
+// guarded lets in who may come in.
+func (a *Agent) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.token.Check(r); err != nil {
+			httperr.Write(w, http.StatusUnauthorized, err.Error())
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// counted reports requests as activity, but for those that only ask how
+// things are.
+func (a *Agent) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/health", "/metrics", agentapi.PathStatus:
+		default:
+			defer a.clock.Begin()()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// cors lets web pages call the agent, as E2B does; the token is what guards
+// it.
+func cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		if r.Header.Get("Origin") != "" {
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Access-Control-Expose-Headers", "*")
+		}
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Methods", "HEAD, GET, POST, PUT, PATCH, DELETE")
+		headers := r.Header.Get("Access-Control-Request-Headers")
+		if headers == "" {
+			headers = "*"
+		}
+		h.Set("Access-Control-Allow-Headers", headers)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// recovering turns a panic into an error of one request: the agent is PID 1,
+// and its end would be the sandbox's.
+func recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(v)
+			default:
+				httperr.Write(w, http.StatusInternalServerError, "the agent panicked; this is a bug")
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// streaming reads the one message of a server stream's request to its end
+// before it is handled: net/http notices that a client has gone away only once
+// it has seen the end of the body.
+func streaming(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if serverStreams[r.URL.Path] {
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage+128<<10))
+			if err != nil {
+				httperr.WriteErr(w, err)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var serverStreams = map[string]bool{
+	processconnect.ProcessStartProcedure:          true,
+	processconnect.ProcessConnectProcedure:        true,
+	filesystemconnect.FilesystemWatchDirProcedure: true,
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// readJSON reads a small request body; an empty one changes nothing.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(body)) == "" {
+		return nil
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return httperr.BadRequest(err)
+	}
+	return nil
+}
