@@ -31,15 +31,18 @@ debian_mirror() {
 # documentation, no translations, no package lists.
 debian_tree() {
 	local suite=$1 packages=$2 target=$3 mirror log status=0
-	local -a aptopts
+	local -a aptopts guard=()
 	shift 3
+	# A build that is killed must leave neither a mount nor a process that goes
+	# on writing; an unprivileged mmdebstrap sees to the mounts itself.
+	((EUID != 0)) || guard=(setpriv --pdeathsig KILL unshare --mount --mount-proc --pid --fork --kill-child)
 	mirror=$(debian_mirror)
 	# The machine's own settings hold for its mirror: proxies, and whether the
 	# mirror is a snapshot whose release files have expired.
 	mapfile -t aptopts < <(apt-config dump 2>/dev/null |
 		sed -nE 's/^(Acquire::(Check-Valid-Until|https?::Proxy) ".*";)$/--aptopt=\1/p')
 	log=$(mktemp)
-	mmdebstrap --variant=minbase --include="$packages" "${aptopts[@]}" "$@" \
+	"${guard[@]}" mmdebstrap --variant=minbase --include="$packages" "${aptopts[@]}" "$@" \
 		--aptopt='Acquire::Retries "3"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/info/*' \
