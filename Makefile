@@ -18,7 +18,7 @@ test: build ## every test, with the race detector, on real rootless Podman
 	hack/with-host go test -race -tags=$(tags) ./...
 
 bench: build ## all figures, as a table and as out/bench.json
-	hack/with-host go run -tags=$(tags) ./hack/bench
+	$(static) hack/with-host go run ./hack/bench -json out/bench.json
 
 lint: ## formatting, vet, staticcheck and the import directions
 	$(static) go tool -modfile=hack/tools.mod golangci-lint run
