@@ -47,6 +47,16 @@ func watchError(dir string, err error) error {
 	return e
 }
 
+// Ready reports whether the socket is there.
+func (w *Watch) Ready() bool {
+	handle, err := openSocket(w.dir)
+	if err != nil {
+		return false
+	}
+	handle.Close()
+	return true
+}
+
 // Wait returns when the socket is there, when something else is in its place,
 // or with the cause of the context's end.
 func (w *Watch) Wait(ctx context.Context) error {

@@ -16,6 +16,7 @@ var ErrClaimed = errors.New("another process is at work on it")
 // the kernel's, so it ends with the process, however that ends.
 type Claim struct {
 	dir *os.File
+	log string
 }
 
 // Create makes the directory of a new sandbox and claims it. An existing one
@@ -78,7 +79,7 @@ func (r *Runtime) claim(id string) (*Claim, error) {
 		dir.Close()
 		return nil, err
 	}
-	return &Claim{dir}, nil
+	return &Claim{dir, r.Log(id)}, nil
 }
 
 // checkNamed makes sure that the path of an open directory still names it:
@@ -101,10 +102,13 @@ func checkNamed(dir *os.File) error {
 // Release gives up the claim and leaves the directory as it is.
 func (c *Claim) Release() { c.dir.Close() }
 
-// Remove removes the directory with all that is in it, and then the claim.
-// The sandbox must be dead: what is in there was its own.
+// Remove removes the directory with all that is in it, the log, and then the
+// claim. The sandbox must be dead: what is in there was its own.
 func (c *Claim) Remove() error {
 	defer c.Release()
+	if err := os.Remove(c.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return os.RemoveAll(c.dir.Name())
 }
 

@@ -59,6 +59,10 @@ func (r *Runtime) Path() string { return r.path }
 // Sandbox is the directory of one sandbox.
 func (r *Runtime) Sandbox(id string) string { return filepath.Join(r.path, id) }
 
+// Log is the file for what a sandbox's engine logs. It is beside the directory
+// and not in it, where the sandbox could put a link in its place.
+func (r *Runtime) Log(id string) string { return filepath.Join(r.path, id+".log") }
+
 // IDs lists the sandboxes that have a directory. Some of them may be gone.
 func (r *Runtime) IDs() ([]string, error) {
 	entries, err := os.ReadDir(r.path)

@@ -1,0 +1,240 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+	"github.com/containers/podman/v5/pkg/specgen"
+
+	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/internal/statedir"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+const (
+	// undoTimeout bounds the removal of what a failed creation has made.
+	undoTimeout = 30 * time.Second
+	// graceTimeout is how long a call that makes something may go on after
+	// its caller has given up. The engine does not stop half-way: what it has
+	// been asked for comes into being, and can be removed only then.
+	graceTimeout = 5 * time.Second
+)
+
+// Create makes a container whose first process is the agent, and returns when
+// the agent answers.
+func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.Info, error) {
+	info, err := a.create(ctx, spec)
+	if err != nil {
+		e := *mapError(err).(*adapters.Error)
+		e.Adapter = Name
+		return nil, &e
+	}
+	return info, nil
+}
+
+func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.Info, error) {
+	created := time.Now()
+	agent, err := a.agent.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engineCtx, conn, err := a.engine.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	container, err := a.specify(engineCtx, conn, spec, agent, created)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := a.dirs.Create(spec.ID)
+	if err != nil {
+		return nil, err
+	}
+	c := &creation{Adapter: a, spec: spec, container: container}
+	if err := c.run(engineCtx); err != nil {
+		return nil, errors.Join(err, c.undo(engineCtx, claim))
+	}
+	claim.Release()
+	a.log.Debug("created", "sandbox", spec.ID, "elapsed", time.Since(created))
+	return c.info(engineCtx)
+}
+
+// specify refuses what cannot be had before anything is made.
+func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.Spec, agent string, created time.Time) (*specgen.SpecGenerator, error) {
+	if a.host.ownedByRoot(conn.socket) {
+		return nil, &adapters.Error{
+			Kind: adapters.ErrUnsupported,
+			Err:  fmt.Errorf("the engine at %s is root's: a sandbox would be root of this machine", conn.socket),
+			Hint: "use a rootless engine: run as an ordinary user, and leave CONTAINER_HOST unset",
+		}
+	}
+	addresses, err := a.host.addresses()
+	if err != nil {
+		return nil, err
+	}
+	f := &facts{
+		api: conn.version, controllers: a.host.controllers(), addresses: addresses,
+		agent: agent, dir: a.dirs.Sandbox(spec.ID), log: a.dirs.Log(spec.ID), created: created,
+	}
+	container, err := specFor(spec, f)
+	if !errors.Is(err, adapters.ErrUnsupported) {
+		return container, err
+	}
+	// Before a refusal the engine itself is asked; it may live elsewhere
+	// than where this process looks.
+	if told, ask := engineControllers(ctx); ask == nil {
+		f.controllers = told
+	}
+	return specFor(spec, f)
+}
+
+// creation is one sandbox in the making.
+type creation struct {
+	*Adapter
+	spec      *adapters.Spec
+	container *specgen.SpecGenerator
+	id        string // the engine's, once there is one
+	maybe     bool   // the engine was asked for a container and did not answer
+}
+
+func (c *creation) run(ctx context.Context) error {
+	if c.spec.Pull == adapters.PullAlways {
+		if err := c.pull(ctx); err != nil {
+			return err
+		}
+	}
+	err := c.make(ctx)
+	if c.spec.Pull == adapters.PullMissing && errors.Is(err, adapters.ErrNotFound) {
+		if err := c.pull(ctx); err != nil {
+			return err
+		}
+		err = c.make(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.checkRuntime(ctx); err != nil {
+		return err
+	}
+	// Watch before there is anything to see.
+	watch, err := agentsock.NewWatch(c.dirs.Sandbox(c.spec.ID))
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	return c.ready(ctx, watch)
+}
+
+// make asks the engine for the container.
+func (c *creation) make(ctx context.Context) error {
+	return phase(ctx, c.spec, adapters.PhaseCreate, c.spec.Budgets.Create, func(ctx context.Context) error {
+		patient, cancel := outlive(ctx, graceTimeout)
+		defer cancel()
+		made, err := containers.CreateWithSpec(patient, c.container, nil)
+		c.id = made.ID
+		if err != nil {
+			_, silent := errors.AsType[*transportError](err)
+			c.maybe = c.maybe || silent
+			return err
+		}
+		for _, warning := range made.Warnings {
+			c.log.Warn("the engine warns", "sandbox", c.spec.ID, "warning", warning)
+		}
+		return ctx.Err()
+	})
+}
+
+// checkRuntime makes sure that the container got the runtime that was asked
+// for. The API takes the wish and ignores it, and a weaker isolation than the
+// user believes in is worse than none.
+func (c *creation) checkRuntime(ctx context.Context) error {
+	if c.runtime == "" {
+		return nil
+	}
+	data, err := containers.Inspect(ctx, c.id, nil)
+	if err != nil {
+		return err
+	}
+	if got := data.OCIRuntime; got != c.runtime && filepath.Base(got) != c.runtime {
+		return &adapters.Error{
+			Kind: adapters.ErrUnsupported,
+			Err:  fmt.Errorf("the engine runs containers with %s and cannot be told over its API to use %s", got, c.runtime),
+			Hint: "make it the default runtime of the engine (runtime= under [engine] in containers.conf), or name an engine that has it with CONTAINER_HOST",
+		}
+	}
+	return nil
+}
+
+func (c *creation) start(ctx context.Context) error {
+	return phase(ctx, c.spec, adapters.PhaseStart, c.spec.Budgets.Start, func(ctx context.Context) error {
+		patient, cancel := outlive(ctx, graceTimeout)
+		defer cancel()
+		if err := containers.Start(patient, c.id, nil); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+}
+
+// undo removes what the creation has made, whatever became of its context.
+func (c *creation) undo(ctx context.Context, claim *statedir.Claim) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	err := c.removeContainer(ctx)
+	return errors.Join(err, claim.Remove())
+}
+
+func (c *creation) removeContainer(ctx context.Context) error {
+	if c.id == "" && c.maybe {
+		found, err := find(ctx, c.root, c.spec.ID)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			c.id = found.ID
+		}
+	}
+	if c.id == "" {
+		return nil
+	}
+	return remove(ctx, c.id)
+}
+
+// info describes the new sandbox. The engine is asked only for ports that it
+// chose itself.
+func (c *creation) info(ctx context.Context) (*adapters.Info, error) {
+	if len(c.spec.Ports) > 0 {
+		return c.Get(ctx, c.spec.ID)
+	}
+	info, err := infoFrom(c.container.Labels)
+	if err != nil {
+		return nil, err
+	}
+	info.State = adapters.StateRunning
+	return info, nil
+}
+
+// outlive returns a context that ends some time after ctx does.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	armed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		timer = time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+		close(armed)
+	})
+	return longer, func() {
+		if !stop() {
+			<-armed
+			timer.Stop()
+		}
+		cancel(nil)
+	}
+}

@@ -1,0 +1,161 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/containers/podman/v5/pkg/errorhandling"
+
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// rule says what one of the engine's messages means. The engine answers most
+// failures with status 500 and words, whatever they are about, so the words
+// are all there is to tell them apart.
+type rule struct {
+	words []string // all of them, in any case, in any order
+	kind  error
+	hint  string
+}
+
+const (
+	hintSubID = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+	hintDisk  = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
+	hintLimit = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
+)
+
+// rules are tried in order; the first match counts.
+var rules = []rule{
+	// resources
+	{[]string{"no space left on device"}, adapters.ErrExhausted, hintDisk},
+	{[]string{"disk quota exceeded"}, adapters.ErrExhausted, hintDisk},
+	{[]string{"exceeded num_locks"}, adapters.ErrExhausted, "remove containers, or raise num_locks in containers.conf and run: podman system renumber"},
+	{[]string{"too many open files"}, adapters.ErrExhausted, "raise the limit of open files: ulimit -n"},
+	{[]string{"cannot allocate memory"}, adapters.ErrExhausted, ""},
+
+	// ids
+	{[]string{"newuidmap", "not found"}, adapters.ErrUnavailable, "install newuidmap and newgidmap: dnf install shadow-utils, or apt install uidmap"},
+	{[]string{"no subuid ranges found"}, adapters.ErrUnavailable, hintSubID},
+	{[]string{"no subgid ranges found"}, adapters.ErrUnavailable, hintSubID},
+	{[]string{"not enough ids available"}, adapters.ErrUnavailable, hintSubID},
+	{[]string{"insufficient uids or gids available in user namespace"}, adapters.ErrUnavailable, hintSubID},
+	{[]string{"cannot set up namespace"}, adapters.ErrUnavailable, hintSubID},
+
+	// limits
+	{[]string{"controller", "is not available"}, adapters.ErrUnsupported, hintLimit},
+	{[]string{"memory.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+	{[]string{"memory.swap.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+	{[]string{"cpu.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+	{[]string{"pids.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+
+	// programs that the engine runs
+	{[]string{"could not find pasta"}, adapters.ErrUnavailable, "install pasta: dnf install passt, or apt install passt; or create the sandbox with network none"},
+	{[]string{"slirp4netns", "not find"}, adapters.ErrUnavailable, "install slirp4netns; or create the sandbox with network none"},
+	{[]string{"oci runtime", "not found"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
+	{[]string{"no oci runtime"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
+	{[]string{"conmon", "not find"}, adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon"},
+
+	// names and ports
+	{[]string{"is already in use"}, adapters.ErrExists, ""},
+	{[]string{"address already in use"}, adapters.ErrConflict, "choose another host port, or none to let the engine choose"},
+	{[]string{"failed to bind port"}, adapters.ErrConflict, "choose another host port, or none to let the engine choose"},
+
+	// images and registries
+	{[]string{"no such image"}, adapters.ErrNotFound, ""},
+	{[]string{"image not known"}, adapters.ErrNotFound, ""},
+	{[]string{"short-name"}, adapters.ErrNotFound, "write the image's name with its registry, such as docker.io/library/python:3.11-slim"},
+	{[]string{"unauthorized"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
+	{[]string{"authentication required"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
+	{[]string{"requested access to the resource is denied"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
+	{[]string{"manifest unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
+	{[]string{"name unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
+	{[]string{"toomanyrequests"}, adapters.ErrExhausted, "the registry limits pulls: wait, or podman login"},
+	{[]string{"pinging container registry"}, adapters.ErrUnavailable, "check the network and the registry's name"},
+	{[]string{"invalid reference format"}, adapters.ErrInvalid, "check the image's name"},
+
+	{[]string{"no such container"}, adapters.ErrNotFound, ""},
+	{[]string{"exec format error"}, adapters.ErrUnsupported, "use an agent and an image for this machine's architecture"},
+	{[]string{"permission denied"}, adapters.ErrPermission, ""},
+}
+
+// statuses are what remains to be said where the words are unknown.
+var statuses = map[int]error{
+	http.StatusBadRequest: adapters.ErrInvalid,
+	http.StatusNotFound:   adapters.ErrNotFound,
+	http.StatusConflict:   adapters.ErrConflict,
+}
+
+// mapError gives every error of this adapter its kind, once, and keeps the
+// engine's own inside.
+func mapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if mapped, ok := errors.AsType[*adapters.Error](err); ok {
+		return mapped
+	}
+	e := &adapters.Error{Adapter: Name, Kind: adapters.ErrInternal, Err: err}
+	if answer, ok := errors.AsType[*errorhandling.ErrorModel](err); ok {
+		e.Kind, e.Hint = judge(answer.Message, answer.ResponseCode)
+		return e
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Kind = nil
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Kind = adapters.ErrTimeout
+	case isBroken(err):
+		e.Kind = adapters.ErrUnavailable
+	case isGarbage(err):
+		e.Err = errors.New("the engine's answer makes no sense: is it Podman that listens there?")
+	default: // words of a stream, of a program, or of the kernel
+		e.Kind, e.Hint = judge(err.Error(), 0)
+	}
+	return e
+}
+
+// judge finds the rule for the engine's words.
+func judge(message string, status int) (kind error, hint string) {
+	message = strings.ToLower(message)
+	for _, r := range rules {
+		if containsAll(message, r.words) {
+			return r.kind, r.hint
+		}
+	}
+	if kind, ok := statuses[status]; ok {
+		return kind, ""
+	}
+	return adapters.ErrInternal, ""
+}
+
+func containsAll(s string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(s, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// isBroken tells an engine that went away, or that was never there, from one
+// that answers.
+func isBroken(err error) bool {
+	_, network := errors.AsType[*net.OpError](err)
+	if _, transport := errors.AsType[*transportError](err); transport || network {
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// isGarbage recognizes an answer that is not the API's. The bindings quote all
+// of it.
+func isGarbage(err error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, mismatch := errors.AsType[*json.UnmarshalTypeError](err)
+	return syntax || mismatch
+}

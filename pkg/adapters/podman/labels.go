@@ -1,0 +1,104 @@
+package podman
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// The labels of a container: all that is known about its sandbox.
+const (
+	labelID        = "quixand.id"
+	labelRoot      = "quixand.root"
+	labelImage     = "quixand.image" // as it was asked for
+	labelCreated   = "quixand.created"
+	labelWorkdir   = "quixand.workdir"
+	labelNetwork   = "quixand.network"
+	labelMetadata  = "quixand.metadata"  // JSON
+	labelResources = "quixand.resources" // JSON
+	labelIdle      = "quixand.idle"      // ms; negative: none
+	labelLifetime  = "quixand.lifetime"  // ms; negative: none
+	labelVersion   = "quixand.version"   // of the library
+)
+
+// containerName is what the engine calls the sandbox's container.
+func containerName(id string) string { return "qs-" + id }
+
+// labelsFor sets every label, also where there is nothing to say: one that is
+// not set would be taken from the image, and an image is anybody's.
+func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error) {
+	metadata, err := json.Marshal(spec.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := json.Marshal(spec.Resources)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		labelID:        spec.ID,
+		labelRoot:      spec.Root,
+		labelImage:     spec.Image,
+		labelCreated:   created.UTC().Format(time.RFC3339Nano),
+		labelWorkdir:   spec.Workdir,
+		labelNetwork:   string(spec.Network),
+		labelMetadata:  string(metadata),
+		labelResources: string(resources),
+		labelIdle:      milliseconds(spec.IdleTimeout),
+		labelLifetime:  milliseconds(spec.Lifetime),
+		labelVersion:   version(),
+	}, nil
+}
+
+func milliseconds(d time.Duration) string {
+	if d < 0 {
+		return "-1"
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}
+
+// version is this module's version in the program that links it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	const module = "github.com/quixand/quixand"
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "(devel)"
+}
+
+// infoFrom reads labels back. It fails on what this adapter cannot have
+// written.
+func infoFrom(labels map[string]string) (*adapters.Info, error) {
+	info := &adapters.Info{
+		ID:      labels[labelID],
+		Adapter: Name,
+		Image:   labels[labelImage],
+		Workdir: labels[labelWorkdir],
+		Network: adapters.Network(labels[labelNetwork]),
+		Root:    labels[labelRoot],
+	}
+	if !adapters.ValidID(info.ID) {
+		return nil, fmt.Errorf("label %s: %q is no id", labelID, info.ID)
+	}
+	var err error
+	if info.Created, err = time.Parse(time.RFC3339Nano, labels[labelCreated]); err != nil {
+		return nil, fmt.Errorf("label %s: %w", labelCreated, err)
+	}
+	if err := json.Unmarshal([]byte(labels[labelMetadata]), &info.Metadata); err != nil {
+		return nil, fmt.Errorf("label %s: %w", labelMetadata, err)
+	}
+	if err := json.Unmarshal([]byte(labels[labelResources]), &info.Resources); err != nil {
+		return nil, fmt.Errorf("label %s: %w", labelResources, err)
+	}
+	return info, nil
+}

@@ -1,0 +1,107 @@
+// Package podman runs sandboxes as containers of the user's own rootless
+// Podman. Import it for its side effect:
+//
+//	import _ "github.com/quixand/quixand/pkg/adapters/podman"
+//
+// The engine is asked over its REST API for lifecycles only: create, list,
+// remove, events. Commands, files and ports go to the sandbox's agent through
+// a socket in a directory that the container shares with the host, and never
+// touch the engine.
+//
+// # What is where
+//
+// The labels of a container are the truth about its sandbox. A directory below
+// XDG_RUNTIME_DIR holds the agent's socket and can be lost without harm to
+// anything but the conversation.
+//
+// # Engine
+//
+// Podman 4.3 to 5.x, over a unix socket: that of CONTAINER_HOST, of podman's
+// default connection, or of podman.socket. Where none answers, the user's
+// podman.socket or else a podman service is started.
+package podman
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quixand/quixand/internal/agentbin"
+	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/internal/statedir"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// Name is what the adapter is registered as.
+const Name = "podman"
+
+func init() {
+	adapters.Default.Register(Name, func(cfg adapters.Config) (adapters.Adapter, error) { return New(cfg), nil })
+}
+
+// Adapter drives one Podman. It is safe for concurrent use.
+type Adapter struct {
+	root    string
+	runtime string
+	log     hclog.Logger
+	dirs    *statedir.Runtime
+	agent   *agentbin.Finder
+	engine  *engine
+	host    host
+}
+
+var (
+	_ adapters.Adapter       = (*Adapter)(nil)
+	_ adapters.Dialer        = (*Adapter)(nil)
+	_ adapters.Resolver      = (*Adapter)(nil)
+	_ adapters.Checker       = (*Adapter)(nil)
+	_ adapters.EventStreamer = (*Adapter)(nil)
+)
+
+// New returns an Adapter. The engine is spoken to when a method needs it.
+func New(cfg adapters.Config) *Adapter {
+	log := cfg.Logger.Named(Name)
+	return &Adapter{
+		root:    cfg.Root,
+		runtime: cfg.Runtime,
+		log:     log,
+		dirs:    statedir.Open(cfg.Root),
+		agent:   agentbin.New(cfg.Root),
+		engine:  newEngine(log),
+		host:    localHost{},
+	}
+}
+
+// Transport reaches an HTTP service inside the sandbox, the agent's or that
+// at another port.
+func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundTripper, error) {
+	return agentsock.Transport(a.dirs.Sandbox(id), port), nil
+}
+
+// DialPort opens a byte stream to a TCP port inside the sandbox.
+func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
+	return agentsock.DialPort(ctx, a.dirs.Sandbox(id), port)
+}
+
+// SetDeadline asks the agent: it keeps the time.
+func (a *Adapter) SetDeadline(ctx context.Context, id string, idle time.Duration) error {
+	client := a.client(id)
+	defer client.CloseIdleConnections()
+	_, err := client.SetTimeout(ctx, idle)
+	return err
+}
+
+// client returns a client of the sandbox's agent.
+func (a *Adapter) client(id string) *agentclient.Client {
+	return agentclient.New(agentsock.Transport(a.dirs.Sandbox(id), adapters.AgentPort))
+}
+
+// Close gives back the connections to the engine.
+func (a *Adapter) Close() error {
+	a.engine.close()
+	return nil
+}

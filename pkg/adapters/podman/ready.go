@@ -1,0 +1,102 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+
+	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// ready waits until the agent answers. A sandbox that ends before it does is
+// not waited for.
+func (c *creation) ready(ctx context.Context, watch *agentsock.Watch) error {
+	return phase(ctx, c.spec, adapters.PhaseReady, c.spec.Budgets.Ready, func(ctx context.Context) error {
+		alive, dead := context.WithCancelCause(ctx)
+		defer dead(nil)
+		// The engine is asked only if the agent is not there yet, which is
+		// rare: it is faster than the engine's answer to the start.
+		if !watch.Ready() {
+			go func() { dead(c.death(alive)) }()
+		}
+		err := watch.Wait(alive)
+		if err == nil {
+			err = c.greet(alive)
+		}
+		if cause := context.Cause(alive); cause != nil {
+			return cause
+		}
+		return err
+	})
+}
+
+// greet makes sure that it is the agent who answers, and hands over what the
+// engine must not see.
+func (c *creation) greet(ctx context.Context) error {
+	client := agentclient.New(agentsock.Transport(c.dirs.Sandbox(c.spec.ID), adapters.AgentPort))
+	defer client.CloseIdleConnections()
+	if len(c.spec.Env) > 0 {
+		return client.Init(ctx, c.spec.Env)
+	}
+	_, err := client.Status(ctx)
+	return err
+}
+
+// death returns when the sandbox has ended, and what can be said about it. It
+// returns nil when the context ends first.
+func (c *creation) death(ctx context.Context) error {
+	code, err := containers.Wait(ctx, c.id, nil)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && !errors.Is(mapError(err), adapters.ErrNotFound):
+		return err
+	}
+	text := "the sandbox ended before its agent was ready"
+	if err == nil {
+		text = fmt.Sprintf("the sandbox ended with exit code %d before its agent was ready", code)
+	}
+	if said := c.lastWords(); said != "" {
+		text += ": " + said
+	}
+	return &adapters.Error{Kind: adapters.ErrInternal, Err: errors.New(text)}
+}
+
+// lastWords returns the end of the sandbox's log as one line.
+func (c *creation) lastWords() string {
+	log, err := os.Open(c.dirs.Log(c.spec.ID))
+	if err != nil {
+		return ""
+	}
+	defer log.Close()
+	const enough = 2 << 10
+	if end, err := log.Seek(0, io.SeekEnd); err != nil || end > enough {
+		log.Seek(-enough, io.SeekEnd)
+	} else {
+		log.Seek(0, io.SeekStart)
+	}
+	text, err := io.ReadAll(io.LimitReader(log, enough))
+	if err != nil {
+		return ""
+	}
+	return logLines(string(text))
+}
+
+// logLines takes the words out of a log in the format of Kubernetes: time,
+// stream, a flag, text.
+func logLines(log string) string {
+	var lines []string
+	for line := range strings.Lines(log) {
+		if fields := strings.SplitN(strings.TrimSpace(line), " ", 4); len(fields) == 4 {
+			lines = append(lines, fields[3])
+		}
+	}
+	return strings.Join(lines, "; ")
+}

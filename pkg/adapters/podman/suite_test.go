@@ -1,0 +1,35 @@
+package podman
+
+import (
+	"os"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/quixand/quixand/pkg/adapters/contract"
+)
+
+// The suite runs where QS_IMAGE names an image with Python in the store of the
+// user's Podman, as hack/with-host arranges it.
+var _ = contract.DescribeAdapter(Name, contract.Harness{
+	New:   open,
+	Image: os.Getenv("QS_IMAGE"),
+	Claims: append(enforced(),
+		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
+		contract.Isolation, contract.Networks, contract.RootUser, contract.Python, contract.Publish,
+	),
+	SameKernel:  true,
+	Available:   available,
+	Unreachable: unreachable,
+	Import:      importImage,
+	Stranger:    stranger,
+	Inspect:     inspect,
+	Marks:       marks,
+	Leftovers:   leftovers,
+})
+
+func TestContract(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "podman")
+}
