@@ -77,6 +77,7 @@ func (e *engine) close() {
 func (e *engine) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	began := time.Now()
 	at, err := e.locate()
 	if err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 	client.Client = &http.Client{Transport: once{transport}}
 
 	version := bindings.ServiceVersion(values)
-	e.log.Debug("connected", "socket", socket, "api", version)
+	e.log.Debug("connected", "socket", socket, "api", version, "elapsed", time.Since(began))
 	return &connection{values, version, socket, transport}, checkVersion(version)
 }
 
@@ -187,4 +188,3 @@ func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
 var _ io.ReadCloser = failedBody{}
-

@@ -23,17 +23,18 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 	if err != nil {
 		return mapError(err)
 	}
-	if c != nil {
-		if err := remove(ctx, c.ID); err != nil {
-			return mapError(err)
-		}
+	if c == nil {
+		return errors.Join(notFound(id), mapError(a.tidy(id)))
+	}
+	monitor := monitorOf(c.Pid)
+	defer monitor.close()
+	if err := remove(ctx, c.ID); err != nil {
+		return mapError(err)
 	}
 	if err := a.tidy(id); err != nil {
 		return mapError(err)
 	}
-	if c == nil {
-		return notFound(id)
-	}
+	monitor.wait(ctx)
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
@@ -15,24 +17,33 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
+// expected is how soon an agent is ready, with much to spare. Until then the
+// engine is not asked about its death, which would cost every creation some of
+// the engine's time.
+const expected = 100 * time.Millisecond
+
 // ready waits until the agent answers. A sandbox that ends before it does is
 // not waited for.
 func (c *creation) ready(ctx context.Context, watch *agentsock.Watch) error {
 	return phase(ctx, c.spec, adapters.PhaseReady, c.spec.Budgets.Ready, func(ctx context.Context) error {
 		alive, dead := context.WithCancelCause(ctx)
-		defer dead(nil)
-		// The engine is asked only if the agent is not there yet, which is
-		// rare: it is faster than the engine's answer to the start.
-		if !watch.Ready() {
-			go func() { dead(c.death(alive)) }()
-		}
+		var mourner sync.WaitGroup
+		mourner.Go(func() {
+			select {
+			case <-time.After(expected):
+				dead(c.death(alive))
+			case <-alive.Done():
+			}
+		})
 		err := watch.Wait(alive)
 		if err == nil {
 			err = c.greet(alive)
 		}
 		if cause := context.Cause(alive); cause != nil {
-			return cause
+			err = cause
 		}
+		dead(nil)
+		mourner.Wait()
 		return err
 	})
 }

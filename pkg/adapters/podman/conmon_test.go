@@ -1,0 +1,77 @@
+package podman
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startConmon runs a shell that calls itself conmon and has a child.
+func startConmon(t *testing.T, name string) (shell *exec.Cmd, child int) {
+	t.Helper()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(sh, link); err != nil {
+		t.Fatal(err)
+	}
+	shell = exec.Command(link, "-c", "sleep 1000 & echo $!; read line; kill $!")
+	in, err := shell.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		shell.Wait()
+	})
+	line := make([]byte, 32)
+	n, _ := out.Read(line)
+	child, err = strconv.Atoi(strings.TrimSpace(string(line[:n])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shell, child
+}
+
+func TestMonitorWait(t *testing.T) {
+	shell, child := startConmon(t, "conmon")
+	m := monitorOf(child)
+	if m == nil {
+		t.Fatal("conmon not found")
+	}
+	defer m.close()
+	if err := shell.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	m.wait(t.Context())
+	if elapsed := time.Since(began); elapsed >= conmonTimeout {
+		t.Errorf("its end was not seen for %v", elapsed)
+	}
+	if p, err := os.FindProcess(child); err == nil {
+		p.Kill()
+	}
+}
+
+func TestMonitorOfStrangers(t *testing.T) {
+	_, child := startConmon(t, "other")
+	for _, pid := range []int{-1, 0, 1, child} {
+		if m := monitorOf(pid); m != nil {
+			t.Errorf("process %d has a monitor", pid)
+			m.close()
+		}
+	}
+}
