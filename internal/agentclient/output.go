@@ -137,6 +137,13 @@ func (o *Output) fail(err error) error {
 	return err
 }
 
+// Detach frees the stream from the context that it was opened with.
+func (o *Output) Detach() { o.dog.detach() }
+
+// Cancel makes Next fail, with cause if that is an [*adapters.Error]. It may be
+// called from any goroutine.
+func (o *Output) Cancel(cause error) { o.dog.cancel(cause) }
+
 // Close ends the stream. A process that was started to be killed on disconnect
 // and still runs is killed by that.
 func (o *Output) Close() {

@@ -82,12 +82,12 @@ func (c *Client) send(ctx context.Context, method, path string, query, headers [
 		req.Body, req.ContentLength = up, size
 	}
 	res, err := c.do(req, http.StatusOK, http.StatusNoContent)
-	if own := up.stop(); own != nil {
-		err = own
-	}
 	if res != nil {
 		_, _ = io.CopyN(io.Discard, res.Body, maxJSON) // so that the connection can be used again
 		_ = res.Body.Close()
+	}
+	if own := up.stop(); own != nil {
+		return nil, own
 	}
 	if err != nil {
 		return nil, dog.explain(err)

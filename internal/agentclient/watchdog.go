@@ -58,10 +58,11 @@ func (w *watchdog) end() {
 	w.cancel(nil)
 }
 
-// explain is mapError for what the call failed with.
+// explain is mapError for what the call failed with. Who ended it on purpose
+// has said why.
 func (w *watchdog) explain(err error) error {
-	if err != nil && errors.Is(context.Cause(w.ctx), errSilent) {
-		return errSilent
+	if cause, ok := errors.AsType[*adapters.Error](context.Cause(w.ctx)); ok && err != nil {
+		return cause
 	}
 	return mapError(w.caller, err)
 }

@@ -1,0 +1,97 @@
+package fake
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/quixand/quixand/internal/agent"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// box is one sandbox: an agent and its directories.
+type box struct {
+	info    adapters.Info
+	dir     string // of everything
+	sockets string
+
+	agent  *agent.Agent
+	cancel context.CancelFunc
+	served chan struct{} // closed when the agent takes no calls any more
+	once   sync.Once
+}
+
+// newBox starts an agent.
+func newBox(spec *adapters.Spec) (*box, error) {
+	// Short: a socket's path has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "qs")
+	if err != nil {
+		return nil, err
+	}
+	b := &box{dir: dir, sockets: filepath.Join(dir, "sock"), served: make(chan struct{})}
+	b.info = adapters.Info{
+		ID: spec.ID, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
+		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
+		Metadata: spec.Metadata, Root: spec.Root,
+	}
+	if err := b.start(spec); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *box) start(spec *adapters.Spec) error {
+	home := filepath.Join(b.dir, "home")
+	for _, d := range []string{home, b.info.Workdir} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return err
+		}
+	}
+	var err error
+	b.agent, err = agent.New(agent.Config{
+		Version: Name, ID: spec.ID, Home: home, Workdir: b.info.Workdir,
+		Env:         []string{"PATH=" + os.Getenv("PATH")},
+		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := agent.Listen(b.sockets)
+	if err != nil {
+		_ = b.agent.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	go func() {
+		defer close(b.served)
+		_ = b.agent.Serve(ctx, listener)
+	}()
+	return nil
+}
+
+// onEnd calls f when the agent ends by itself, at its deadline.
+func (b *box) onEnd(f func()) {
+	go func() {
+		<-b.served
+		f()
+	}()
+}
+
+// close ends the agent and what runs in it, and removes its directories.
+func (b *box) close() {
+	b.once.Do(func() {
+		b.cancel()
+		<-b.served
+		_ = b.agent.Close()
+		_ = os.RemoveAll(b.dir)
+	})
+}
+
+func (b *box) describe() *adapters.Info {
+	info := b.info
+	return &info
+}

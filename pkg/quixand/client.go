@@ -1,0 +1,224 @@
+package quixand
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+const (
+	// engineTimeout bounds a question to the engine that only explains an
+	// error.
+	engineTimeout = 5 * time.Second
+
+	// helloTimeout bounds the first question to an agent.
+	helloTimeout = 10 * time.Second
+
+	defaultWorkdir = agentapi.DefaultWorkdir
+)
+
+// Client creates and finds sandboxes through one adapter. It is safe for
+// concurrent use. Most programs need none: the functions of the package use
+// one that is configured by the environment.
+type Client struct {
+	cfg     Config
+	adapter adapters.Adapter
+}
+
+// New opens the adapter that cfg and the environment name; nil is the zero
+// Config. No engine is spoken to yet.
+func New(cfg *Config) (*Client, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	full, err := cfg.withDefaults(os.Getenv)
+	if err != nil {
+		return nil, wrap("configure", "", "", err)
+	}
+	adapter, err := full.Registry.Open(full.Adapter, adapters.Config{
+		Root:    full.Root,
+		Runtime: full.Runtime,
+		Logger:  full.Logger.Named(full.Adapter),
+	})
+	if err != nil {
+		return nil, wrap("open adapter", full.Adapter, "", err)
+	}
+	return &Client{cfg: full, adapter: adapter}, nil
+}
+
+// Close releases connections. Sandboxes live on.
+func (c *Client) Close() error { return c.wrap("close", "", c.adapter.Close()) }
+
+func (c *Client) wrap(op, id string, err error) error { return wrap(op, c.cfg.Adapter, id, err) }
+
+// Create starts a sandbox and returns once it takes commands. nil options
+// give the defaults. ctx bounds the creation, not the sandbox's life: end that
+// with [Sandbox.Kill]. When Create fails, nothing is left behind.
+func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	spec, err := opts.spec(&c.cfg)
+	if err != nil {
+		return nil, c.wrap("create", "", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, c.wrap("create", "", err)
+	}
+	begin := time.Now()
+	info, err := c.adapter.Create(ctx, spec)
+	if err != nil {
+		return nil, c.wrap("create", spec.ID, err)
+	}
+	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
+	sb, err := c.open(ctx, info.ID)
+	if err != nil {
+		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID)
+		return nil, c.wrap("create", info.ID, err)
+	}
+	sb.workdir = info.Workdir
+	return sb, nil
+}
+
+// newID is 100 bits of randomness in lower-case letters and digits.
+func newID() string { return strings.ToLower(rand.Text())[:20] }
+
+// open gives a Sandbox for an id without asking anybody.
+func (c *Client) open(ctx context.Context, id string) (*Sandbox, error) {
+	rt, err := c.adapter.Transport(ctx, id, adapters.AgentPort)
+	if err != nil {
+		return nil, err
+	}
+	sb := &Sandbox{id: id, client: c, agent: agentclient.New(rt)}
+	sb.Files = &Files{sb}
+	return sb, nil
+}
+
+// Connect finds a running sandbox by its id or an unambiguous prefix of it,
+// whichever process created it. It speaks to the sandbox alone, not to the
+// engine, when it can.
+func (c *Client) Connect(ctx context.Context, id string) (*Sandbox, error) {
+	full, err := c.resolve(ctx, id)
+	if err != nil {
+		return nil, c.wrap("connect", "", err)
+	}
+	sb, err := c.open(ctx, full)
+	if err != nil {
+		return nil, c.wrap("connect", full, err)
+	}
+	if err := sb.hello(ctx); err != nil {
+		return nil, sb.wrap(ctx, "connect", err)
+	}
+	return sb, nil
+}
+
+// resolve completes an id. The engine is asked only when the adapter alone
+// cannot tell.
+func (c *Client) resolve(ctx context.Context, prefix string) (string, error) {
+	if !adapters.ValidID(prefix) {
+		return "", invalid("%q cannot be the id of a sandbox", prefix)
+	}
+	if r, ok := c.adapter.(adapters.Resolver); ok {
+		if id, ok, err := r.Resolve(prefix); ok || err != nil {
+			return id, err
+		}
+	}
+	infos, err := c.adapter.List(ctx, adapters.Filter{Root: c.cfg.Root})
+	if err != nil {
+		return "", err
+	}
+	return choose(prefix, infos)
+}
+
+func choose(prefix string, infos []*Info) (string, error) {
+	var matches []string
+	for _, info := range infos {
+		if info.ID == prefix {
+			return prefix, nil
+		}
+		if strings.HasPrefix(info.ID, prefix) {
+			matches = append(matches, info.ID)
+		}
+	}
+	switch len(matches) {
+	case 0:
+		return "", &Error{Kind: ErrNotFound, Err: fmt.Errorf("no sandbox %s", prefix), Hint: "it may have ended; see what there is with: qs ps"}
+	case 1:
+		return matches[0], nil
+	}
+	e := invalid("%s is the beginning of %d sandboxes' ids", prefix, len(matches))
+	e.Hint = "one of " + strings.Join(matches[:min(len(matches), 5)], ", ")
+	return "", e
+}
+
+// List describes the sandboxes that the options select, newest first. nil
+// selects all of this Quixand root.
+func (c *Client) List(ctx context.Context, opts *ListOptions) ([]*Info, error) {
+	if opts == nil {
+		opts = &ListOptions{}
+	}
+	infos, err := c.adapter.List(ctx, adapters.Filter{
+		Root:     c.cfg.Root,
+		AllRoots: opts.AllRoots,
+		Metadata: opts.Metadata,
+		States:   opts.States,
+	})
+	return infos, c.wrap("list", "", err)
+}
+
+// Get describes one sandbox by id or unambiguous prefix, as the engine sees it.
+func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
+	full, err := c.resolve(ctx, id)
+	if err != nil {
+		return nil, c.wrap("get", "", err)
+	}
+	info, err := c.adapter.Get(ctx, full)
+	return info, c.wrap("get", full, err)
+}
+
+// Kill ends the sandbox with this id or unambiguous prefix, at once and
+// without a trace. One that is not there is ErrNotFound.
+func (c *Client) Kill(ctx context.Context, id string) error {
+	full, err := c.resolve(ctx, id)
+	if err != nil {
+		return c.wrap("kill", "", err)
+	}
+	return c.wrap("kill", full, c.adapter.Kill(ctx, full))
+}
+
+// Events streams what happens to sandboxes, whoever causes it, until ctx ends.
+// ErrUnsupported where the engine cannot tell.
+func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		streamer, ok := c.adapter.(adapters.EventStreamer)
+		if !ok {
+			yield(Event{}, c.wrap("events", "", errNoEvents))
+			return
+		}
+		for event, err := range streamer.Events(ctx) {
+			if !yield(event, c.wrap("events", "", err)) {
+				return
+			}
+		}
+	}
+}
+
+var errNoEvents = &Error{Kind: ErrUnsupported, Err: errors.New("this adapter's engine reports no events")}
+
+// Check examines engine, host and image, for `qs doctor`. An adapter that
+// cannot examine its engine has nothing to report.
+func (c *Client) Check(ctx context.Context) []Check {
+	if checker, ok := c.adapter.(adapters.Checker); ok {
+		return checker.Check(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package quixand
+
+import (
+	"time"
+
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// Options describes the sandbox to create. Every zero value is useful.
+type Options struct {
+	// Template is the image or template that the sandbox starts from;
+	// empty is Config.Image.
+	Template string
+	// Timeout is the idle timeout: zero is Config.Timeout, NoTimeout none.
+	Timeout time.Duration
+	// Lifetime is the absolute end, busy or not, counted from the creation;
+	// zero or NoTimeout is none.
+	Lifetime time.Duration
+	// Env is set for every command. It is kept in the sandbox alone, never
+	// with the engine.
+	Env map[string]string
+	// Metadata is kept with the engine and returned in Info and List.
+	Metadata map[string]string
+	// Workdir is where commands start and relative paths begin; empty is
+	// /workspace.
+	Workdir string
+	// Network is NetworkBridge unless told.
+	Network Network
+	// Publish asks the engine to publish TCP ports on the host's loopback
+	// for as long as the sandbox lives. [Sandbox.Expose] needs no engine.
+	Publish []PortMapping
+	// Resources limits the sandbox. What the host cannot enforce is refused.
+	Resources Resources
+	// Pull is PullMissing unless told.
+	Pull PullPolicy
+	// Budgets bounds the phases of the creation; zero fields have defaults:
+	// pull 15 min, create 30 s, start 30 s, ready 15 s.
+	Budgets Budgets
+	// Progress, when set, is told about every phase.
+	Progress func(Progress)
+}
+
+// ListOptions selects sandboxes for [Client.List].
+type ListOptions struct {
+	Metadata map[string]string // all pairs must match exactly
+	States   []State           // nil: all
+	AllRoots bool              // also the sandboxes of other Quixand roots of this user
+}
+
+// What crosses the seam to the adapters is the same type on both sides.
+type (
+	Info        = adapters.Info
+	State       = adapters.State
+	Network     = adapters.Network
+	PortMapping = adapters.PortMapping
+	Resources   = adapters.Resources
+	PullPolicy  = adapters.PullPolicy
+	Budgets     = adapters.Budgets
+	Progress    = adapters.Progress
+	Phase       = adapters.Phase
+	Event       = adapters.Event
+	Check       = adapters.Check
+)
+
+// NoTimeout is a timeout that never fires.
+const NoTimeout = adapters.NoTimeout
+
+// See the type of each.
+const (
+	NetworkBridge = adapters.NetworkBridge
+	NetworkNone   = adapters.NetworkNone
+	PullMissing   = adapters.PullMissing
+	PullAlways    = adapters.PullAlways
+	PullNever     = adapters.PullNever
+	StateRunning  = adapters.StateRunning
+	StatePaused   = adapters.StatePaused
+)

@@ -1,0 +1,161 @@
+package quixand
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/agentclient"
+)
+
+// Sandbox is a running sandbox. It is safe for concurrent use, holds only
+// idle connections, and needs no closing: the sandbox's life is bounded by its
+// timeouts and Kill, not by this value.
+type Sandbox struct {
+	// Files works on the sandbox's file system.
+	Files *Files
+
+	id      string
+	workdir string
+	client  *Client
+	agent   *agentclient.Client
+	gone    atomic.Bool // the engine has said so; it never comes back
+}
+
+// ID is the sandbox's id: lower-case letters and digits.
+func (s *Sandbox) ID() string { return s.id }
+
+// Workdir is where commands start and relative paths begin.
+func (s *Sandbox) Workdir() string { return s.workdir }
+
+// hello makes sure that the agent answers, and learns what paths are relative
+// to.
+func (s *Sandbox) hello(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errNoHello)
+	defer cancel()
+	st, err := s.agent.Status(ctx)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errNoHello) {
+			return errNoHello
+		}
+		return err
+	}
+	if st.ID != s.id {
+		return &Error{Kind: ErrInternal, Err: fmt.Errorf("the agent of sandbox %s answers", st.ID)}
+	}
+	s.workdir = st.Workdir
+	return nil
+}
+
+var errNoHello = &Error{Kind: ErrUnavailable, Err: fmt.Errorf("the agent has been silent for %v", helloTimeout)}
+
+// Kill ends the sandbox at once and without a trace. Killing one that is gone
+// already is not an error.
+func (s *Sandbox) Kill(ctx context.Context) error {
+	begin := time.Now()
+	err := s.client.adapter.Kill(ctx, s.id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return s.client.wrap("kill", s.id, err)
+	}
+	s.gone.Store(true)
+	s.agent.CloseIdleConnections()
+	s.client.cfg.Logger.Debug("killed", "sandbox", s.id, "ms", time.Since(begin).Milliseconds())
+	return nil
+}
+
+// Info describes the sandbox as the engine sees it.
+func (s *Sandbox) Info(ctx context.Context) (*Info, error) {
+	info, err := s.client.adapter.Get(ctx, s.id)
+	return info, s.client.wrap("get", s.id, err)
+}
+
+// Status describes the sandbox's time and work as its agent sees them.
+func (s *Sandbox) Status(ctx context.Context) (*Status, error) {
+	st, err := s.agent.Status(ctx)
+	if err != nil {
+		return nil, s.wrap(ctx, "status", err)
+	}
+	return newStatus(st), nil
+}
+
+// Status is what the agent says of a sandbox. It is the word of the sandbox:
+// what the host relies on is in [Info].
+type Status struct {
+	ID          string        `json:"id"`
+	Agent       string        `json:"agent"` // version
+	User        string        `json:"user"`
+	Home        string        `json:"home"`
+	Workdir     string        `json:"workdir"`
+	Created     time.Time     `json:"created"`
+	LastActive  time.Time     `json:"lastActive"`
+	InFlight    int           `json:"inFlight"`
+	Processes   int           `json:"processes"`
+	IdleTimeout time.Duration `json:"idleTimeout"` // NoTimeout: none
+	Deadline    time.Time     `json:"deadline,omitzero"`
+	Lifetime    time.Time     `json:"lifetime,omitzero"`
+}
+
+func newStatus(st *agentapi.Status) *Status {
+	s := &Status{
+		ID:          st.ID,
+		Agent:       st.Version,
+		User:        st.User,
+		Home:        st.Home,
+		Workdir:     st.Workdir,
+		Created:     st.Created,
+		LastActive:  st.LastActive,
+		InFlight:    st.InFlight,
+		Processes:   st.Processes,
+		IdleTimeout: time.Duration(st.IdleTimeout),
+		Deadline:    st.Deadline,
+		Lifetime:    st.Lifetime,
+	}
+	if s.IdleTimeout < 0 {
+		s.IdleTimeout = NoTimeout
+	}
+	return s
+}
+
+// RefreshTimeout sets the idle timeout to d, counted from now. Zero starts the
+// present one anew; NoTimeout takes it away.
+func (s *Sandbox) RefreshTimeout(ctx context.Context, d time.Duration) error {
+	if d != 0 {
+		if err := checkTimeout("timeout", d); err != nil {
+			return s.client.wrap("refresh timeout", s.id, err)
+		}
+	}
+	return s.wrap(ctx, "refresh timeout", s.client.adapter.SetDeadline(ctx, s.id, d))
+}
+
+// Metrics tells what the sandbox uses now.
+func (s *Sandbox) Metrics(ctx context.Context) (*Metrics, error) {
+	m, err := s.agent.Metrics(ctx)
+	if err != nil {
+		return nil, s.wrap(ctx, "metrics", err)
+	}
+	return &Metrics{
+		Time:        time.Unix(m.Unix, 0),
+		CPUCount:    m.CPUCount,
+		CPUPercent:  m.CPUPercent,
+		MemoryUsed:  m.MemoryUsed,
+		MemoryTotal: m.MemoryTotal,
+		MemoryCache: m.MemoryCache,
+		DiskUsed:    m.DiskUsed,
+		DiskTotal:   m.DiskTotal,
+	}, nil
+}
+
+// Metrics is what a sandbox uses, as its agent sees it.
+type Metrics struct {
+	Time        time.Time `json:"time"`
+	CPUCount    int       `json:"cpuCount"`
+	CPUPercent  float64   `json:"cpuPercent"`
+	MemoryUsed  int64     `json:"memoryUsed"` // bytes
+	MemoryTotal int64     `json:"memoryTotal"`
+	MemoryCache int64     `json:"memoryCache"`
+	DiskUsed    int64     `json:"diskUsed"`
+	DiskTotal   int64     `json:"diskTotal"`
+}
