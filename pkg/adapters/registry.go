@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Root    string       // never empty; absolute path of the Quixand root
 	Runtime string       // the engine's OCI runtime, or empty for its default
+	Image   string       // the user's default image, for a Checker to look at, or empty
 	Logger  hclog.Logger // never nil
 }
 

@@ -162,14 +162,21 @@ func (c *creation) checkRuntime(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if got := data.OCIRuntime; got != c.runtime && filepath.Base(got) != c.runtime {
+	if !sameRuntime(data.OCIRuntime, c.runtime) {
 		return &adapters.Error{
 			Kind: adapters.ErrUnsupported,
-			Err:  fmt.Errorf("the engine runs containers with %s and cannot be told over its API to use %s", got, c.runtime),
-			Hint: "make it the default runtime of the engine (runtime= under [engine] in containers.conf), or name an engine that has it with CONTAINER_HOST",
+			Err:  fmt.Errorf("the engine runs containers with %s and cannot be told over its API to use %s", data.OCIRuntime, c.runtime),
+			Hint: hintRuntime,
 		}
 	}
 	return nil
+}
+
+const hintRuntime = "make it the engine's default (runtime, under [engine] in containers.conf), or name an engine that uses it with CONTAINER_HOST"
+
+// sameRuntime compares the engine's word, a name or a path, with the user's.
+func sameRuntime(got, want string) bool {
+	return got == want || filepath.Base(got) == want
 }
 
 func (c *creation) start(ctx context.Context) error {

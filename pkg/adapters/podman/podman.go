@@ -47,6 +47,7 @@ func init() {
 type Adapter struct {
 	root    string
 	runtime string
+	image   string
 	log     hclog.Logger
 	dirs    *statedir.Runtime
 	agent   *agentbin.Finder
@@ -64,14 +65,14 @@ var (
 
 // New returns an Adapter. The engine is spoken to when a method needs it.
 func New(cfg adapters.Config) *Adapter {
-	log := cfg.Logger.Named(Name)
 	return &Adapter{
 		root:    cfg.Root,
 		runtime: cfg.Runtime,
-		log:     log,
+		image:   cfg.Image,
+		log:     cfg.Logger,
 		dirs:    statedir.Open(cfg.Root),
 		agent:   agentbin.New(cfg.Root),
-		engine:  newEngine(log),
+		engine:  newEngine(cfg.Logger),
 		host:    localHost{},
 	}
 }
