@@ -51,6 +51,9 @@ type Agent struct {
 // New returns an Agent whose time has begun. Close releases what it holds.
 func New(cfg Config) (*Agent, error) {
 	cfg = cfg.withDefaults()
+	if err := cfg.confine(); err != nil {
+		return nil, err
+	}
 	user, err := cfg.account()
 	if err != nil {
 		return nil, fmt.Errorf("account to run code as: %w", err)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/netblock"
+	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agentapi"
 )
 
@@ -57,6 +60,21 @@ func (c Config) withDefaults() Config {
 		c.Lifetime = -1
 	}
 	return c
+}
+
+// confine does what needs privileges that the agent then gives up. It fails
+// rather than leave a sandbox open that was to be closed.
+func (c Config) confine() error {
+	if len(c.BlockAddresses) > 0 && !c.Init {
+		return errors.New("only a sandbox's init can block addresses")
+	}
+	if err := netblock.Block(c.BlockAddresses); err != nil {
+		return err
+	}
+	if c.Init {
+		return spawn.ConfineSelf()
+	}
+	return nil
 }
 
 // account finds or creates the account that code runs as.

@@ -1,0 +1,104 @@
+// Package netblock keeps a sandbox from reaching certain addresses. User-mode
+// networking would connect a sandbox to the host's own addresses as if it were
+// the host; an unreachable route inside the sandbox's network namespace is in
+// the way before anything leaves it, and without CAP_NET_ADMIN, which the
+// agent gives up afterwards, nobody inside can remove it.
+package netblock
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Block makes addresses unreachable in this process's network namespace.
+func Block(addrs []netip.Addr) error {
+	if len(addrs) == 0 {
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	for i, addr := range addrs {
+		if err := add(fd, uint32(i+1), addr); err != nil {
+			return fmt.Errorf("make %v unreachable: %w", addr, err)
+		}
+	}
+	return nil
+}
+
+func add(fd int, seq uint32, addr netip.Addr) error {
+	msg := request(seq, addr)
+	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	return acknowledged(fd, seq)
+}
+
+// request is an RTM_NEWROUTE message for an unreachable host route.
+func request(seq uint32, addr netip.Addr) []byte {
+	addr = addr.Unmap().WithZone("")
+	family := uint8(unix.AF_INET)
+	if addr.Is6() {
+		family = unix.AF_INET6
+	}
+	dst := addr.AsSlice()
+	const fixed = unix.SizeofNlMsghdr + unix.SizeofRtMsg
+	size := fixed + unix.SizeofRtAttr + len(dst)
+
+	b := make([]byte, 0, size)
+	e := binary.NativeEndian
+	b = e.AppendUint32(b, uint32(size))
+	b = e.AppendUint16(b, unix.RTM_NEWROUTE)
+	b = e.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	b = e.AppendUint32(b, seq)
+	b = e.AppendUint32(b, 0) // port: the kernel's
+	// struct rtmsg
+	b = append(b, family, uint8(len(dst)*8), 0, 0,
+		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNREACHABLE)
+	b = e.AppendUint32(b, 0)
+	// RTA_DST
+	b = e.AppendUint16(b, uint16(unix.SizeofRtAttr+len(dst)))
+	b = e.AppendUint16(b, unix.RTA_DST)
+	return append(b, dst...)
+}
+
+// acknowledged reads the kernel's answer to a request.
+func acknowledged(fd int, seq uint32) error {
+	buf := make([]byte, 4096)
+	for {
+		n, _, err := unix.Recvfrom(fd, buf, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		done, err := parse(buf[:n], seq)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// parse looks for the acknowledgement of seq in one datagram.
+func parse(b []byte, seq uint32) (done bool, err error) {
+	e := binary.NativeEndian
+	if len(b) < unix.SizeofNlMsghdr+4 || e.Uint16(b[4:]) != unix.NLMSG_ERROR {
+		return false, fmt.Errorf("netlink: unexpected answer of %d bytes", len(b))
+	}
+	if e.Uint32(b[8:]) != seq {
+		return false, nil
+	}
+	if errno := -int32(e.Uint32(b[unix.SizeofNlMsghdr:])); errno != 0 {
+		return true, unix.Errno(errno)
+	}
+	return true, nil
+}

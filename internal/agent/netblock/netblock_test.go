@@ -1,0 +1,106 @@
+package netblock
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRequest(t *testing.T) {
+	got := request(7, netip.MustParseAddr("10.0.2.2"))
+	want := []byte{
+		36, 0, 0, 0, 24, 0, 5, 5, 7, 0, 0, 0, 0, 0, 0, 0, // header
+		2, 32, 0, 0, 254, 4, 0, 7, 0, 0, 0, 0, // route
+		8, 0, 1, 0, 10, 0, 2, 2, // destination
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	mapped := request(7, netip.MustParseAddr("::ffff:10.0.2.2"))
+	if !bytes.Equal(mapped, want) {
+		t.Error("a mapped address is not its IPv4 address")
+	}
+	if got := request(1, netip.MustParseAddr("fd00::1")); len(got) != 48 || got[16] != unix.AF_INET6 || got[17] != 128 {
+		t.Errorf("IPv6: %v", got)
+	}
+}
+
+func TestParse(t *testing.T) {
+	answer := func(seq byte, errno int32) []byte {
+		e := -errno
+		return []byte{
+			20, 0, 0, 0, 2, 0, 0, 0, seq, 0, 0, 0, 0, 0, 0, 0,
+			byte(e), byte(e >> 8), byte(e >> 16), byte(e >> 24),
+		}
+	}
+	if done, err := parse(answer(3, 0), 3); !done || err != nil {
+		t.Error(done, err)
+	}
+	if done, err := parse(answer(2, 0), 3); done || err != nil {
+		t.Error(done, err)
+	}
+	if _, err := parse(answer(3, int32(unix.EPERM)), 3); err != unix.EPERM {
+		t.Error(err)
+	}
+	if _, err := parse([]byte("short"), 3); err == nil {
+		t.Error("a short answer was accepted")
+	}
+}
+
+// inNamespaces runs one test again in new namespaces, where an ordinary user
+// is root.
+func inNamespaces(t *testing.T, flags uintptr) (output string, err error) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "NETBLOCK_CHILD=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  flags,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestBlock(t *testing.T) {
+	if os.Getenv("NETBLOCK_CHILD") != "" {
+		if err := Block([]netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::7")}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := net.Dial("tcp", "10.1.2.3:80")
+		fmt.Println("dial:", err)
+		routes, err := os.ReadFile("/proc/self/net/ipv6_route")
+		fmt.Printf("%s%v", routes, err)
+		return
+	}
+	out, err := inNamespaces(t, syscall.CLONE_NEWUSER|syscall.CLONE_NEWNET)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(out, "no route to host") || !strings.Contains(out, "fd000000000000000000000000000007 80") {
+		t.Errorf("not blocked:\n%s", out)
+	}
+}
+
+func TestBlockWithoutPrivileges(t *testing.T) {
+	if os.Getenv("NETBLOCK_CHILD") != "" {
+		fmt.Println("block:", Block([]netip.Addr{netip.MustParseAddr("192.0.2.1")}))
+		return
+	}
+	// Root of a user namespace has no power over the network of another.
+	out, err := inNamespaces(t, syscall.CLONE_NEWUSER)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(out, "block: make 192.0.2.1 unreachable: operation not permitted") {
+		t.Errorf("not refused:\n%s", out)
+	}
+}
