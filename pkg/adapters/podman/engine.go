@@ -90,9 +90,7 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	first.Close()
-
-	socket := first.RemoteAddr().String()
-	values, err := ping(ctx, socket)
+	values, err := ping(ctx, first.socket)
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -102,7 +100,13 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 	}
 	client.Client.CloseIdleConnections()
 	transport := &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dialer.dial(ctx) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := dialer.dial(ctx)
+			if err != nil { // a nil link is no nil Conn
+				return nil, err
+			}
+			return conn, nil
+		},
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 16,
 		// Shorter than the service's own, so that we never write into a
@@ -112,8 +116,8 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 	client.Client = &http.Client{Transport: once{transport}}
 
 	version := bindings.ServiceVersion(values)
-	e.log.Debug("connected", "socket", socket, "api", version, "elapsed", time.Since(began))
-	return &connection{values, version, socket, transport}, checkVersion(version)
+	e.log.Debug("connected", "socket", first.socket, "api", version, "elapsed", time.Since(began))
+	return &connection{values, version, first.socket, transport}, checkVersion(version)
 }
 
 // ping lets the bindings connect. They keep the context that they are given,

@@ -38,7 +38,14 @@ type dialer struct {
 	log      hclog.Logger
 }
 
-func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
+// link is a connection to an engine that knows the path it was made by. The
+// kernel knows only the one that the socket was bound by.
+type link struct {
+	net.Conn
+	socket string
+}
+
+func (d *dialer) dial(ctx context.Context) (*link, error) {
 	conn, err := d.dialAny(ctx)
 	if err == nil {
 		return conn, nil
@@ -55,12 +62,12 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	return d.start(ctx)
 }
 
-func (d *dialer) dialAny(ctx context.Context) (net.Conn, error) {
+func (d *dialer) dialAny(ctx context.Context) (*link, error) {
 	var errs []error
 	for _, socket := range d.endpoint.sockets {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err == nil {
-			return conn, nil
+			return &link{conn, socket}, nil
 		}
 		if !nobodyThere(err) {
 			return nil, err
@@ -78,7 +85,7 @@ func nobodyThere(err error) bool {
 
 // start brings up the user's podman.socket and, without a systemd that can, a
 // service of our own.
-func (d *dialer) start(ctx context.Context) (net.Conn, error) {
+func (d *dialer) start(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	podman, err := exec.LookPath("podman")
