@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/quixand/quixand/internal/cli"
+	_ "github.com/quixand/quixand/pkg/adapters/podman"
 )
 
 func main() {

@@ -59,22 +59,17 @@ func (o *attachOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	stdout, flushStdout := guarded(o.app.Stdout)
 	stderr, flushStderr := guarded(o.app.Stderr)
 	p, err := sb.Attach(ctx, o.process, &quixand.AttachOptions{
 		Offset: o.offset,
-		Stdout: &breakable{stdout, cancel},
-		Stderr: &breakable{stderr, cancel},
+		Stdout: stdout,
+		Stderr: stderr,
 	})
 	if err != nil {
 		return err
 	}
 	res, err := p.Wait(ctx)
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
 	if lost, ok := errors.AsType[*quixand.OutputLostError](err); ok && res != nil {
 		o.app.printf("qs: %v\n", lost)
 		err = nil

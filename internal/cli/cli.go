@@ -55,7 +55,7 @@ func New() *App {
 func (a *App) Main(args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.printf("qs: this is a bug of qs, please report it: %v\n", p)
+			a.printf("qs: this is a bug of qs, please report it: %s\n", termsafe.Line(fmt.Sprint(p)))
 			code = exitError
 		}
 	}()

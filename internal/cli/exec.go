@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type commandFlags struct {
 
 func (c *commandFlags) add(f *pflag.FlagSet) {
 	f.BoolVarP(&c.interactive, "interactive", "i", false, "pass standard input although it is a terminal")
-	f.BoolVarP(&c.tty, "tty", "t", false, "give the command a terminal")
+	f.BoolVarP(&c.tty, "tty", "t", false, "give the command a terminal; Enter ~ . leaves one that hangs")
 	f.StringVarP(&c.user, "user", "u", "", "run as this user of the sandbox")
 	f.Var(durationValue{d: &c.timeout}, "timeout", "kill the command after this time")
 }
@@ -154,8 +155,15 @@ func (c *commandFlags) apply(cmd *quixand.Cmd) {
 func (o *execOptions) runDetached(ctx context.Context, sb *quixand.Sandbox) error {
 	cmd := o.cmd(sb)
 	cmd.Detach = true
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
 	if err := cmd.Start(ctx); err != nil {
 		return &invocation{err}
+	}
+	if cmd.Process.PID == 0 { // it never was: the agent says why, as a shell would
+		err := cmd.Wait()
+		o.app.printf("%s", complaint.String())
+		return commandEnd(err)
 	}
 	if o.app.global.json {
 		return o.app.printJSON(struct {
@@ -167,40 +175,31 @@ func (o *execOptions) runDetached(ctx context.Context, sb *quixand.Sandbox) erro
 	return err
 }
 
-// runCommand runs a command on the streams of qs and returns its status.
+// runCommand runs a command on the streams of qs and returns its status. When
+// nobody reads the output any more the command is killed, as it would be in a
+// local pipeline.
 func (a *App) runCommand(ctx context.Context, cmd *quixand.Cmd, flags *commandFlags) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if a.forwardsStdin(flags.interactive) {
 		cmd.Stdin = a.Stdin
 	}
 	stdout, flushStdout := guarded(a.Stdout)
 	stderr, flushStderr := guarded(a.Stderr)
-	cmd.Stdout = &breakable{stdout, cancel}
-	cmd.Stderr = &breakable{stderr, cancel}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(ctx); err != nil {
-		return startError(ctx, err)
+		return &invocation{err}
 	}
 	unpass := a.interrupts.passTo(cmd.Process)
 	err := cmd.Wait()
 	unpass()
-	err = errors.Join(err, flushStdout(), flushStderr())
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
+	return errors.Join(commandEnd(err), flushStdout(), flushStderr())
+}
+
+// commandEnd tells a command's status from an error.
+func commandEnd(err error) error {
 	if exit, ok := errors.AsType[*quixand.ExitError](err); ok {
 		return resultStatus(&exit.Result)
 	}
 	return err
-}
-
-// startError tells a command that cannot be started from a qs that was
-// interrupted while starting it.
-func startError(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return &invocation{err}
 }
 
 // forwardsStdin reports whether the command gets the standard input of qs. The

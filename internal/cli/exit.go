@@ -13,14 +13,15 @@ import (
 
 // The exit codes; exitCodesHelp is the same table for people.
 const (
-	exitError          = 1
-	exitUsage          = 2
-	exitNotFound       = 3
-	exitUnavailable    = 4
-	exitTimeout        = 124
-	exitSelf           = 125
-	exitCannotInvoke   = 126
-	exitNoCommand      = 127
+	exitError        = 1
+	exitUsage        = 2
+	exitNotFound     = 3
+	exitUnavailable  = 4
+	exitTimeout      = 124
+	exitSelf         = 125
+	exitCannotInvoke = 126
+	// A command that is not found is the agent's to tell: it exits with 127,
+	// as a shell would.
 	exitSignal         = 128 // plus the signal's number
 	exitBrokenPipeCode = exitSignal + int(syscall.SIGPIPE)
 )
@@ -61,7 +62,8 @@ func resultStatus(r *quixand.Result) error {
 	return nil
 }
 
-// invocation is a command's failure to start.
+// invocation is a failure to start a command: a user or directory that is not
+// there, an argument that no program can take.
 type invocation struct{ err error }
 
 func (e *invocation) Error() string { return e.err.Error() }
@@ -120,13 +122,9 @@ func failureCode(err error) int {
 // ownFailureCode is failureCode for the verbs that pass a command's status, so
 // that their own codes do not look like the command's.
 func ownFailureCode(err error) int {
-	if inv, ok := errors.AsType[*invocation](err); ok {
-		switch {
-		case errors.Is(inv, quixand.ErrNotFound):
-			return exitNoCommand
-		case errors.Is(inv, quixand.ErrPermission), errors.Is(inv, quixand.ErrInvalid):
-			return exitCannotInvoke
-		}
+	if inv, ok := errors.AsType[*invocation](err); ok &&
+		(errors.Is(inv, quixand.ErrInvalid) || errors.Is(inv, quixand.ErrPermission)) {
+		return exitCannotInvoke
 	}
 	if failureCode(err) == exitTimeout {
 		return exitTimeout

@@ -78,8 +78,8 @@ func relative(now, t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	if d := t.Sub(now); d >= time.Second {
-		return "in " + roughly(d)
+	if d := t.Sub(now).Round(time.Second); d > 0 {
+		return "in " + d.String()
 	}
 	return roughly(now.Sub(t)) + " ago"
 }

@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -14,7 +14,7 @@ import (
 // bounds how long it outlives a qs that was killed before it could clean up.
 const runIdleTimeout = 30 * time.Second
 
-// killBudget bounds the end of run, whatever it was interrupted by.
+// killBudget bounds the end of a sandbox, whatever its verb was interrupted by.
 const killBudget = 15 * time.Second
 
 type runOptions struct {
@@ -100,9 +100,14 @@ func (o *runOptions) run(ctx context.Context) error {
 // does not hide the command's status: the sandbox ends by itself soon.
 func (o *runOptions) end(ctx context.Context, sb *quixand.Sandbox, phases *timing) {
 	defer phases.measure("kill")()
+	if err := kill(ctx, sb); err != nil {
+		o.app.printf("qs: %s\nhint: qs kill %s\n", termsafe.Line(err.Error()), sb.ID())
+	}
+}
+
+// kill ends a sandbox of qs's own, also when ctx has ended.
+func kill(ctx context.Context, sb *quixand.Sandbox) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killBudget)
 	defer cancel()
-	if err := sb.Kill(ctx); err != nil && !errors.Is(err, quixand.ErrNotFound) {
-		o.app.printf("qs: %v\nhint: qs kill %s\n", err, sb.ID())
-	}
+	return sb.Kill(ctx)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -20,7 +19,7 @@ func (a *App) checkTerminal(interactive bool) error {
 	if _, ok := terminalFD(a.Stdin); interactive && !ok {
 		return &usageError{
 			msg:  "standard input is not a terminal",
-			hint: "exec -i passes it to a command without one: qs exec -i ID COMMAND",
+			hint: "a command that needs no terminal takes it as it is: qs exec -i ID COMMAND",
 		}
 	}
 	return nil
@@ -35,7 +34,7 @@ func (a *App) runOnTerminal(ctx context.Context, sb *quixand.Sandbox, opts *quix
 	opts.Cols, opts.Rows = a.terminalSize()
 	pty, err := sb.PTY(ctx, opts)
 	if err != nil {
-		return startError(ctx, err)
+		return &invocation{err}
 	}
 	defer pty.Close()
 	defer a.followSize(ctx, pty)()
@@ -45,20 +44,24 @@ func (a *App) runOnTerminal(ctx context.Context, sb *quixand.Sandbox, opts *quix
 			return err
 		}
 		defer restore()
-		go a.typeInto(pty, cancel)
+		go keyboard(a.Stdin, pty, cancel)
 	}
-	_, err = io.Copy(&breakable{a.Stdout, cancel}, pty)
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	if err != nil {
-		return err
+	if _, err := io.Copy(a.Stdout, pty); err != nil {
+		return causeOf(ctx, err)
 	}
 	res, err := pty.Wait(ctx)
 	if err != nil {
-		return err
+		return causeOf(ctx, err)
 	}
 	return resultStatus(res)
+}
+
+// causeOf prefers the reason for which a session was ended to what that led to.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // withTerm tells the command what kind of terminal it writes to.
@@ -90,22 +93,6 @@ func (a *App) makeRaw() (restore func(), err error) {
 		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
 		_ = term.Restore(fd, state)
 	}, nil
-}
-
-// errLeft is the end of a session by the user's escape.
-var errLeft = errors.New("left the session")
-
-// typeInto types what the user types. It ends with the process: a read of a
-// terminal cannot be called off.
-func (a *App) typeInto(pty *quixand.PTY, cancel context.CancelCauseFunc) {
-	defer func() {
-		if p := recover(); p != nil {
-			cancel(errors.New("a bug of qs ended the session"))
-		}
-	}()
-	if _, err := io.Copy(pty, &escapeReader{r: a.Stdin}); err != nil {
-		cancel(err)
-	}
 }
 
 // terminalSize is the size of the user's terminal, or zeros.

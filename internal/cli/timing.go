@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -43,6 +44,11 @@ func (t *timing) add(name string, d time.Duration) {
 // print writes a table to standard error, so that the output of a command stays
 // what it is.
 func (t *timing) print(a *App) {
+	if a.global.json {
+		b, _ := json.Marshal(map[string]any{"timingMs": t.milliseconds()}) // strings and numbers: cannot fail
+		a.printf("%s\n", b)
+		return
+	}
 	t.add("total", t.now().Sub(t.begun))
 	w := tabwriter.NewWriter(a.Stderr, 0, 0, 1, ' ', tabwriter.AlignRight)
 	for _, name := range t.names {
