@@ -38,7 +38,7 @@ type Exit struct {
 
 // Output is the stream of one process's events. It is used by one goroutine.
 type Output struct {
-	PID int
+	PID int // 0 when the command could not be run: what follows says why, as a shell would
 
 	dog    *watchdog
 	source eventSource
@@ -72,11 +72,11 @@ func openOutput[Req, Res any](ctx context.Context, client *connect.Client[Req, R
 	if !s.Receive() {
 		return nil, o.fail(s.Err())
 	}
-	pid := o.source.event().GetStart().GetPid()
-	if pid == 0 || pid > math.MaxInt32 {
+	start := o.source.event().GetStart()
+	if start == nil || start.GetPid() > math.MaxInt32 {
 		return nil, o.fail(garbage("first event is not a start with a process id"))
 	}
-	o.PID = int(pid)
+	o.PID = int(start.GetPid())
 	o.dog.pause()
 	return o, nil
 }

@@ -77,6 +77,16 @@ func (e *Engine) find(id string) (*box, error) {
 	return b, nil
 }
 
+// Sockets is the directory of a sandbox's socket, for tests that reach its agent
+// from another process.
+func (e *Engine) Sockets(id string) (string, error) {
+	b, err := e.find(id)
+	if err != nil {
+		return "", err
+	}
+	return b.sockets, nil
+}
+
 // remove ends a sandbox and forgets it.
 func (e *Engine) remove(b *box) {
 	b.close()
