@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -18,10 +19,10 @@ import (
 const (
 	// undoTimeout bounds the removal of what a failed creation has made.
 	undoTimeout = 30 * time.Second
-	// graceTimeout is how long a call that makes something may go on after
+	// defaultGrace is how long a call that makes something may go on after
 	// its caller has given up. The engine does not stop half-way: what it has
 	// been asked for comes into being, and can be removed only then.
-	graceTimeout = 5 * time.Second
+	defaultGrace = 5 * time.Second
 )
 
 // Create makes a container whose first process is the agent, and returns when
@@ -51,6 +52,9 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 		return nil, err
 	}
 	claim, err := a.dirs.Create(spec.ID)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &adapters.Error{Kind: adapters.ErrExists, Err: fmt.Errorf("there is a sandbox %s already", spec.ID)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +139,7 @@ func (c *creation) run(ctx context.Context) error {
 // make asks the engine for the container.
 func (c *creation) make(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseCreate, c.spec.Budgets.Create, func(ctx context.Context) error {
-		patient, cancel := outlive(ctx, graceTimeout)
+		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
 		made, err := containers.CreateWithSpec(patient, c.container, nil)
 		c.id = made.ID
@@ -181,7 +185,7 @@ func sameRuntime(got, want string) bool {
 
 func (c *creation) start(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseStart, c.spec.Budgets.Start, func(ctx context.Context) error {
-		patient, cancel := outlive(ctx, graceTimeout)
+		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
 		if err := containers.Start(patient, c.id, nil); err != nil {
 			return err

@@ -29,8 +29,10 @@ func (a *Adapter) Events(ctx context.Context) iter.Seq2[adapters.Event, error] {
 		ctx, cancel := context.WithCancel(ctx)
 		stream, err := a.subscribe(ctx, since)
 		if err != nil {
+			if ctx.Err() == nil {
+				yield(adapters.Event{}, mapError(err))
+			}
 			cancel()
-			yield(adapters.Event{}, mapError(err))
 			return
 		}
 		defer func() {

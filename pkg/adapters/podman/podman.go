@@ -53,6 +53,7 @@ type Adapter struct {
 	agent   *agentbin.Finder
 	engine  *engine
 	host    host
+	grace   time.Duration
 }
 
 var (
@@ -74,6 +75,7 @@ func New(cfg adapters.Config) *Adapter {
 		agent:   agentbin.New(cfg.Root),
 		engine:  newEngine(cfg.Logger),
 		host:    localHost{},
+		grace:   defaultGrace,
 	}
 }
 

@@ -1,0 +1,220 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// has makes the double list containers.
+func (d *double) has(containers ...any) {
+	d.on("GET /containers/json", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, containers) })
+}
+
+// container is one as the engine lists it. change makes it a special one.
+func container(t *testing.T, a *Adapter, id string, created time.Time, change func(c map[string]any, labels map[string]string)) any {
+	t.Helper()
+	spec := specOf(a)
+	spec.ID = id
+	labels, err := labelsFor(spec, created)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := map[string]any{"Id": "engine-" + id, "Names": []string{"qs-" + id}, "State": "running", "Labels": labels}
+	if change != nil {
+		change(c, labels)
+	}
+	return c
+}
+
+func TestListTrustsNoLabels(t *testing.T) {
+	d, a := newDouble(t)
+	now := time.Now()
+	type labels = map[string]string
+	d.has(
+		container(t, a, "old", now.Add(-time.Hour), nil),
+		container(t, a, "new", now, func(c map[string]any, _ labels) {
+			c["State"] = "paused"
+			c["Ports"] = []any{map[string]any{"container_port": 80, "host_port": 8080}}
+		}),
+		container(t, a, "image", now, func(c map[string]any, _ labels) { c["Names"] = []string{"from-a-snapshot"} }),
+		container(t, a, "noid", now, func(_ map[string]any, l labels) { l[labelID] = "../../etc" }),
+		container(t, a, "notime", now, func(_ map[string]any, l labels) { l[labelCreated] = "yesterday" }),
+		container(t, a, "nojson", now, func(_ map[string]any, l labels) { l[labelMetadata] = "{" }),
+	)
+	infos, err := a.List(t.Context(), adapters.Filter{Root: a.root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(infos) != 2 || infos[0].ID != "new" || infos[1].ID != "old" {
+		t.Fatalf("listed %v", infos)
+	}
+	if got := infos[0]; got.State != adapters.StatePaused || len(got.Ports) != 1 || got.Ports[0] != (adapters.PortMapping{Port: 80, HostPort: 8080}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	d, a := newDouble(t)
+	d.has(container(t, a, "one", time.Now(), func(_ map[string]any, l map[string]string) { l[labelMetadata] = `{"k":"v","x":""}` }))
+	for _, test := range []struct {
+		filter adapters.Filter
+		want   int
+	}{
+		{adapters.Filter{}, 1},
+		{adapters.Filter{Metadata: map[string]string{"k": "v"}}, 1},
+		{adapters.Filter{Metadata: map[string]string{"k": "other"}}, 0},
+		{adapters.Filter{Metadata: map[string]string{"absent": ""}}, 0},
+		{adapters.Filter{Metadata: map[string]string{"x": ""}}, 1},
+		{adapters.Filter{States: []adapters.State{adapters.StateRunning}}, 1},
+		{adapters.Filter{States: []adapters.State{adapters.StatePaused}}, 0},
+	} {
+		infos, err := a.List(t.Context(), test.filter)
+		if err != nil || len(infos) != test.want {
+			t.Errorf("%+v: %d, %v, want %d", test.filter, len(infos), err, test.want)
+		}
+	}
+}
+
+// A list cleans up after those who died, and after nobody else.
+func TestListSweeps(t *testing.T) {
+	d, a := newDouble(t)
+	for _, id := range []string{"gone", "alive", "claimed"} {
+		claim, err := a.dirs.Create(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == "claimed" {
+			defer claim.Release()
+		} else {
+			claim.Release()
+		}
+	}
+	d.on("GET /containers/json", func(w http.ResponseWriter, r *http.Request) {
+		all := map[string]any{
+			"alive": container(t, a, "alive", time.Now(), nil),
+			"never": container(t, a, "never", time.Now(), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
+			"over": container(t, a, "over", time.Now(), func(c map[string]any, _ map[string]string) {
+				c["State"], c["Exited"], c["ExitedAt"] = "exited", true, time.Now().Add(-time.Hour).Unix()
+			}),
+			"ending": container(t, a, "ending", time.Now(), func(c map[string]any, _ map[string]string) {
+				c["State"], c["Exited"], c["ExitedAt"] = "exited", true, time.Now().Unix()
+			}),
+		}
+		answer(w, http.StatusOK, selectByID(r, all))
+	})
+	if _, err := a.List(t.Context(), adapters.Filter{Root: a.root}); err != nil {
+		t.Fatal(err)
+	}
+	for id, removed := range map[string]bool{"alive": false, "never": true, "over": true, "ending": false} {
+		if got := d.asked("DELETE /containers/engine-" + id); got != removed {
+			t.Errorf("container %s removed: %v, want %v", id, got, removed)
+		}
+	}
+	for id, removed := range map[string]bool{"gone": true, "alive": false, "claimed": false} {
+		if _, err := os.Stat(a.dirs.Sandbox(id)); (err != nil) != removed {
+			t.Errorf("directory of %s: %v", id, err)
+		}
+	}
+}
+
+// selectByID is the engine's filter for the label with the id.
+func selectByID(r *http.Request, all map[string]any) []any {
+	var found []any
+	for id, c := range all {
+		if filters := r.URL.Query().Get("filters"); !strings.Contains(filters, labelID+"=") || strings.Contains(filters, labelID+"="+id+`"`) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func TestKill(t *testing.T) {
+	for name, test := range map[string]struct {
+		there  bool
+		remove http.HandlerFunc // nil: it succeeds
+		exists http.HandlerFunc // nil: yes
+		kind   error            // nil: success
+	}{
+		"alive":                {there: true},
+		"unknown":              {kind: adapters.ErrNotFound},
+		"gone meanwhile":       {there: true, remove: says(404, "no such container")},
+		"removed by the other": {there: true, remove: says(500, "container state improper"), exists: says(404, "no such container")},
+		"does not die":         {there: true, remove: says(500, "could not be stopped"), kind: adapters.ErrInternal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, a := newDouble(t)
+			if test.there {
+				d.has(container(t, a, testID, time.Now(), nil))
+			}
+			if test.remove != nil {
+				d.on("DELETE /containers/{id}", test.remove)
+			}
+			if test.exists != nil {
+				d.on("GET /containers/{id}/exists", test.exists)
+			}
+			claim, err := a.dirs.Create(testID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			claim.Release()
+			if err := a.Kill(t.Context(), testID); !errors.Is(err, test.kind) {
+				t.Errorf("Kill: %v", err)
+			}
+			if test.kind != adapters.ErrInternal {
+				checkNothingLeft(t, a)
+			}
+		})
+	}
+}
+
+func TestEvents(t *testing.T) {
+	d, a := newDouble(t)
+	d.on("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		for _, e := range []struct{ id, name, action string }{
+			{"x1", "qs-x1", "create"},
+			{"x1", "qs-x1", "init"},
+			{"x2", "an image's label", "start"},
+			{"x1", "qs-x1", "died"},
+		} {
+			json.NewEncoder(w).Encode(map[string]any{
+				"Action": e.action, "timeNano": 5e9,
+				"Actor": map[string]any{"Attributes": map[string]string{labelID: e.id, "name": e.name}},
+			})
+		}
+	})
+	var got []adapters.Event
+	var last error
+	for e, err := range a.Events(t.Context()) {
+		if last = err; err == nil {
+			got = append(got, e)
+		}
+	}
+	if len(got) != 2 || got[0].Type != adapters.EventCreated || got[1].Type != adapters.EventDied || got[1].ID != "x1" || got[1].Time.Unix() != 5 {
+		t.Errorf("events %v", got)
+	}
+	if !errors.Is(last, adapters.ErrUnavailable) {
+		t.Errorf("the end of the stream: %v", last)
+	}
+}
+
+func TestEventsEndWithContext(t *testing.T) {
+	d, a := newDouble(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	d.on("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		cancel()
+		<-r.Context().Done()
+	})
+	for e, err := range a.Events(ctx) {
+		t.Errorf("got %v, %v", e, err)
+	}
+}
