@@ -119,14 +119,16 @@ type boundedBody struct {
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
-		return 0, errTooLarge
+		return 0, tooLarge(maxMessage)
 	}
 	return n, err
 }
 
-var errTooLarge = &adapters.Error{
-	Kind: adapters.ErrExhausted,
-	Err:  fmt.Errorf("the agent's answer is larger than %d bytes", maxMessage),
+func tooLarge(limit int) error {
+	return &adapters.Error{
+		Kind: adapters.ErrExhausted,
+		Err:  fmt.Errorf("the agent's answer is larger than %d bytes", limit),
+	}
 }
 
 // CloseIdleConnections gives back the RoundTripper's idle connections.

@@ -37,11 +37,11 @@ func newRequest(ctx context.Context, method, path string, query, headers []strin
 }
 
 // do makes the request and turns every status but those wanted into an error.
-// Other errors are the RoundTripper's, to be mapped.
+// An error of the RoundTripper's comes as connect gives it, to be mapped.
 func (c *Client) do(req *http.Request, wanted ...int) (*http.Response, error) {
 	res, err := c.rt.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return nil, connect.NewError(connect.CodeUnavailable, err)
 	}
 	if slices.Contains(wanted, res.StatusCode) {
 		return res, nil
@@ -53,6 +53,9 @@ func (c *Client) do(req *http.Request, wanted ...int) (*http.Response, error) {
 // refusal reads the error that an answer carries: E2B's {"message", "code"}.
 // One without readable text is an error all the same.
 func refusal(res *http.Response) error {
+	if res.StatusCode < 400 {
+		return garbage("HTTP status %s", res.Status)
+	}
 	code, ok := statusCodes[res.StatusCode]
 	if !ok {
 		code = connect.CodeInternal
@@ -108,7 +111,7 @@ func readJSON(ctx context.Context, res *http.Response, out any) error {
 		return mapError(ctx, err)
 	}
 	if len(body) > maxJSON {
-		return errTooLarge
+		return tooLarge(maxJSON)
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return garbage("%w", err)
