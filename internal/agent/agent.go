@@ -19,12 +19,15 @@ import (
 
 	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/agent/activity"
+	"github.com/quixand/quixand/internal/agent/archive"
 	"github.com/quixand/quixand/internal/agent/environ"
 	"github.com/quixand/quixand/internal/agent/files"
 	"github.com/quixand/quixand/internal/agent/filesystem"
 	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/metrics"
 	"github.com/quixand/quixand/internal/agent/process"
 	"github.com/quixand/quixand/internal/agent/spawn"
+	"github.com/quixand/quixand/internal/agent/tunnel"
 	"github.com/quixand/quixand/internal/agentapi"
 )
 
@@ -40,6 +43,9 @@ type Agent struct {
 	processes  *process.Service
 	filesystem *filesystem.Service
 	files      *files.Service
+	archive    *archive.Service
+	tunnels    *tunnel.Service
+	meter      *metrics.Meter
 
 	handler http.Handler
 	close   func()
@@ -74,9 +80,14 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.filesystem = filesystem.New(a.users)
 	a.files = files.New(a.users)
+	a.archive = archive.New(a.users)
+	a.tunnels = tunnel.New()
+	a.meter = metrics.New()
 	a.handler = a.routes()
 	a.close = sync.OnceFunc(func() {
 		a.clock.Stop()
+		a.tunnels.Close()
+		a.filesystem.Close()
 		a.processes.Close()
 		a.spawner.Close()
 	})

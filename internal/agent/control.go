@@ -14,6 +14,8 @@ func (a *Agent) health(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.meter.Sample()) }
+
 func (a *Agent) envs(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.env.Global()) }
 
 // initRequest is the part of E2B's body that has a meaning here.

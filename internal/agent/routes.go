@@ -35,11 +35,18 @@ func (a *Agent) routes() http.Handler {
 
 	mux.HandleFunc("GET /files", a.files.Download)
 	mux.HandleFunc("POST /files", a.files.Upload)
+	mux.HandleFunc("POST /files/compose", a.files.Compose)
+
 	mux.HandleFunc("GET /health", a.health)
+	mux.HandleFunc("GET /metrics", a.metrics)
 	mux.HandleFunc("GET /envs", a.envs)
 	mux.HandleFunc("POST /init", a.init)
+
 	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
+	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
+	mux.HandleFunc("GET "+agentapi.PathArchive, a.archive.Pack)
+	mux.HandleFunc("PUT "+agentapi.PathArchive, a.archive.Unpack)
 	mux.HandleFunc("/", notFound)
 	return recovering(cors(a.guarded(a.counted(mux))))
 }

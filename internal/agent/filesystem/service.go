@@ -29,14 +29,19 @@ const maxEntries = 200_000
 
 // Service implements [filesystemconnect.FilesystemHandler].
 type Service struct {
-	filesystemconnect.UnimplementedFilesystemHandler
-	users *identity.Directory
+	users    *identity.Directory
+	watchers *watchers
 }
 
 var _ filesystemconnect.FilesystemHandler = (*Service)(nil)
 
 // New returns a Service.
-func New(users *identity.Directory) *Service { return &Service{users: users} }
+func New(users *identity.Directory) *Service {
+	return &Service{users: users, watchers: newWatchers()}
+}
+
+// Close ends the polled watches. Streamed ones end with their callers.
+func (s *Service) Close() { s.watchers.close() }
 
 // resolve returns who calls and what path is meant.
 func (s *Service) resolve(h http.Header, path string) (identity.User, string, error) {

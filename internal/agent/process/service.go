@@ -14,13 +14,13 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"connectrpc.com/connect"
 	"golang.org/x/sys/unix"
 
 	"github.com/quixand/quixand/internal/agent/environ"
 	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/keepalive"
 	"github.com/quixand/quixand/internal/agent/output"
 	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agentapi"
@@ -107,7 +107,7 @@ func (s *Service) Start(ctx context.Context, req *connect.Request[pb.StartReques
 		p.killAt(deadline)
 	}
 	res := &pb.StartResponse{}
-	err = relay(ctx, p, sub, keepalive(req.Header()), func(e *pb.ProcessEvent) error {
+	err = relay(ctx, p, sub, keepalive.Interval(req.Header()), func(e *pb.ProcessEvent) error {
 		res.Event = e
 		return stream.Send(res)
 	})
@@ -136,7 +136,7 @@ func (s *Service) Connect(ctx context.Context, req *connect.Request[pb.ConnectRe
 	defer sub.Close()
 	stream.ResponseHeader().Set(agentapi.HeaderOffset, strconv.FormatInt(sub.Offset(), 10))
 	res := &pb.ConnectResponse{}
-	return relay(ctx, p, sub, keepalive(req.Header()), func(e *pb.ProcessEvent) error {
+	return relay(ctx, p, sub, keepalive.Interval(req.Header()), func(e *pb.ProcessEvent) error {
 		res.Event = e
 		return stream.Send(res)
 	})
@@ -244,13 +244,4 @@ func notFound(sel *pb.ProcessSelector) error {
 
 func killOnDisconnect(h http.Header) bool {
 	return h.Get(agentapi.HeaderOnDisconnect) == agentapi.OnDisconnectKill
-}
-
-// keepalive is the longest silence on a stream.
-func keepalive(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Keepalive-Ping-Interval"))
-	if err != nil || seconds < 1 || seconds > 24*3600 {
-		return 90 * time.Second
-	}
-	return time.Duration(seconds) * time.Second
 }
