@@ -17,15 +17,13 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-const (
-	name       = "qs-agent"
-	libexecDir = "/usr/libexec/quixand"
-)
+const name = "qs-agent"
 
 // Finder finds the agent and remembers where it is. It is safe for concurrent
 // use.
 type Finder struct {
-	root string
+	root    string
+	libexec string // where packages put it
 
 	mu    sync.Mutex
 	found string
@@ -33,7 +31,7 @@ type Finder struct {
 
 // New returns a Finder that keeps its cache below a Quixand root. It looks at
 // nothing yet.
-func New(root string) *Finder { return &Finder{root: root} }
+func New(root string) *Finder { return &Finder{root: root, libexec: "/usr/libexec/quixand"} }
 
 // source is a place to look. It returns the path of a binary, or why there is
 // none.
@@ -51,7 +49,7 @@ func (f *Finder) Find(ctx context.Context) (string, error) {
 		return f.configured(path)
 	}
 	var misses []string
-	for _, look := range []source{f.unpack, besideProgram, inLibexec, f.build} {
+	for _, look := range []source{f.unpack, besideProgram, f.installed, f.build} {
 		path, err := look(ctx)
 		if err == nil {
 			f.found = path
@@ -91,7 +89,7 @@ func besideProgram(context.Context) (string, error) {
 	return at(filepath.Dir(program))
 }
 
-func inLibexec(context.Context) (string, error) { return at(libexecDir) }
+func (f *Finder) installed(context.Context) (string, error) { return at(f.libexec) }
 
 func at(dir string) (string, error) {
 	path := filepath.Join(dir, name)

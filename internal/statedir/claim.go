@@ -102,10 +102,9 @@ func checkNamed(dir *os.File) error {
 // Release gives up the claim and leaves the directory as it is.
 func (c *Claim) Release() { c.dir.Close() }
 
-// Remove removes the directory with all that is in it, the log, and then the
-// claim. The sandbox must be dead: what is in there was its own.
+// Remove removes the directory with all that is in it, and the log. The
+// sandbox must be dead: what is in there was its own. The claim is kept.
 func (c *Claim) Remove() error {
-	defer c.Release()
 	if err := os.Remove(c.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

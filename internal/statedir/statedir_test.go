@@ -38,6 +38,7 @@ func TestCreateIsExclusive(t *testing.T) {
 	if err := claim.Remove(); err != nil {
 		t.Fatal(err)
 	}
+	claim.Release()
 	if _, err := r.Claim("abc"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Claim after Remove: %v", err)
 	}
@@ -73,6 +74,7 @@ func TestSweepNeverMeetsUnclaimedDirectory(t *testing.T) {
 			t.Errorf("Remove: %v", err)
 			break
 		}
+		claim.Release()
 	}
 	close(stop)
 	sweep.Wait()

@@ -58,13 +58,14 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 	if err != nil {
 		return nil, err
 	}
+	defer claim.Release()
 	c := &creation{Adapter: a, spec: spec, container: container}
-	if err := c.run(engineCtx); err != nil {
-		return nil, errors.Join(err, c.undo(engineCtx, claim))
+	info, err := c.run(engineCtx)
+	if err != nil {
+		return nil, c.undo(engineCtx, claim, err)
 	}
-	claim.Release()
 	a.log.Debug("created", "sandbox", spec.ID, "elapsed", time.Since(created))
-	return c.info(engineCtx)
+	return info, nil
 }
 
 // specify refuses what cannot be had before anything is made.
@@ -105,35 +106,45 @@ type creation struct {
 	maybe     bool   // the engine was asked for a container and did not answer
 }
 
-func (c *creation) run(ctx context.Context) error {
+func (c *creation) run(ctx context.Context) (*adapters.Info, error) {
+	if err := c.obtain(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.checkRuntime(ctx); err != nil {
+		return nil, err
+	}
+	// Watch before there is anything to see.
+	watch, err := agentsock.NewWatch(c.dirs.Sandbox(c.spec.ID))
+	if err != nil {
+		return nil, err
+	}
+	defer watch.Close()
+	if err := c.start(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.ready(ctx, watch); err != nil {
+		return nil, err
+	}
+	return c.info(ctx)
+}
+
+// obtain makes the container, and fetches its image first when it should or
+// must. Whether the image is there is found out by trying, which costs
+// nothing.
+func (c *creation) obtain(ctx context.Context) error {
 	if c.spec.Pull == adapters.PullAlways {
 		if err := c.pull(ctx); err != nil {
 			return err
 		}
 	}
 	err := c.make(ctx)
-	if c.spec.Pull == adapters.PullMissing && errors.Is(err, adapters.ErrNotFound) {
-		if err := c.pull(ctx); err != nil {
-			return err
-		}
-		err = c.make(ctx)
-	}
-	if err != nil {
+	if c.spec.Pull != adapters.PullMissing || !errors.Is(err, adapters.ErrNotFound) {
 		return err
 	}
-	if err := c.checkRuntime(ctx); err != nil {
+	if err := c.pull(ctx); err != nil {
 		return err
 	}
-	// Watch before there is anything to see.
-	watch, err := agentsock.NewWatch(c.dirs.Sandbox(c.spec.ID))
-	if err != nil {
-		return err
-	}
-	defer watch.Close()
-	if err := c.start(ctx); err != nil {
-		return err
-	}
-	return c.ready(ctx, watch)
+	return c.make(ctx)
 }
 
 // make asks the engine for the container.
@@ -194,12 +205,18 @@ func (c *creation) start(ctx context.Context) error {
 	})
 }
 
-// undo removes what the creation has made, whatever became of its context.
-func (c *creation) undo(ctx context.Context, claim *statedir.Claim) error {
+// undo removes what the creation has made, whatever became of its context. It
+// returns why that was necessary.
+func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	err := c.removeContainer(ctx)
-	return errors.Join(err, claim.Remove())
+	left := errors.Join(c.removeContainer(ctx), c.clear(ctx, c.spec.ID, claim))
+	if left == nil {
+		return why
+	}
+	e := *mapError(why).(*adapters.Error)
+	e.Err = fmt.Errorf("%w; and what was made could not be removed: %w", e.Err, left)
+	return &e
 }
 
 func (c *creation) removeContainer(ctx context.Context) error {

@@ -143,7 +143,7 @@ func checkVersion(v *semver.Version) error {
 	return &adapters.Error{
 		Adapter: Name, Kind: adapters.ErrUnsupported,
 		Err:  fmt.Errorf("the engine's API has version %s", v),
-		Hint: fmt.Sprintf("use Podman %d.%d or newer, before %d", oldestAPI.Major, oldestAPI.Minor, beyondAPI.Major),
+		Hint: hintVersion,
 	}
 }
 

@@ -24,9 +24,10 @@ type rule struct {
 }
 
 const (
-	hintSubID = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
-	hintDisk  = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
-	hintLimit = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
+	hintSubID   = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+	hintDisk    = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
+	hintVersion = "use Podman 4.3 or newer, before 6"
+	hintLimit   = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
 )
 
 // rules are tried in order; the first match counts.
@@ -56,9 +57,11 @@ var rules = []rule{
 	// programs that the engine runs
 	{[]string{"could not find pasta"}, adapters.ErrUnavailable, "install pasta: dnf install passt, or apt install passt; or create the sandbox with network none"},
 	{[]string{"slirp4netns", "not find"}, adapters.ErrUnavailable, "install slirp4netns; or create the sandbox with network none"},
-	{[]string{"oci runtime", "not found"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
+	{[]string{"default oci runtime", "not found"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
 	{[]string{"no oci runtime"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
 	{[]string{"conmon", "not find"}, adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon"},
+
+	{[]string{"api version is too old"}, adapters.ErrUnsupported, hintVersion},
 
 	// names and ports
 	{[]string{"is already in use"}, adapters.ErrExists, ""},

@@ -1,13 +1,14 @@
 package podman
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"time"
+	"os/exec"
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
-	"github.com/containers/podman/v5/pkg/domain/entities/types"
 
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -24,14 +25,17 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 		return mapError(err)
 	}
 	if c == nil {
-		return errors.Join(notFound(id), mapError(a.tidy(id)))
+		if err := a.tidy(ctx, id); err != nil {
+			return mapError(err)
+		}
+		return notFound(id)
 	}
 	monitor := monitorOf(c.Pid)
 	defer monitor.close()
 	if err := remove(ctx, c.ID); err != nil {
 		return mapError(err)
 	}
-	if err := a.tidy(id); err != nil {
+	if err := a.tidy(ctx, id); err != nil {
 		return mapError(err)
 	}
 	monitor.wait(ctx)
@@ -55,7 +59,7 @@ func remove(ctx context.Context, container string) error {
 
 // tidy removes the directory of a sandbox that is gone. One that somebody is
 // at work on is left to them.
-func (a *Adapter) tidy(id string) error {
+func (a *Adapter) tidy(ctx context.Context, id string) error {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, statedir.ErrClaimed) {
 		return nil
@@ -63,60 +67,21 @@ func (a *Adapter) tidy(id string) error {
 	if err != nil {
 		return err
 	}
+	defer claim.Release()
+	return a.clear(ctx, id, claim)
+}
+
+// clear removes the directory of a dead sandbox. Its root can leave files in
+// there that belong to other ids of the user's range, closed to the user; then
+// it takes the range's root to remove them, which podman's CLI can be.
+func (a *Adapter) clear(ctx context.Context, id string, claim *statedir.Claim) error {
+	err := claim.Remove()
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	out, cli := exec.CommandContext(ctx, "podman", "unshare", "rm", "-rf", "--", a.dirs.Sandbox(id)).CombinedOutput()
+	if cli != nil {
+		return fmt.Errorf("%w; podman unshare: %w: %s", err, cli, bytes.TrimSpace(out))
+	}
 	return claim.Remove()
-}
-
-// abandoned is how long a container may be over and not removed: longer than
-// the engine takes to do that by itself.
-const abandoned = 30 * time.Second
-
-// sweep removes what sandboxes and creations that died have left behind. The
-// caller has just listed the containers of this root.
-func (a *Adapter) sweep(ctx context.Context, listed []types.ListContainer) {
-	live := make(map[string]bool)
-	for i := range listed {
-		c := &listed[i]
-		if c.Labels[labelRoot] != a.root {
-			continue
-		}
-		id := c.Labels[labelID]
-		live[id] = true
-		switch over := c.Exited && time.Since(time.Unix(c.ExitedAt, 0)) > abandoned; {
-		case over, stateOf(c.State) == adapters.StateCreating:
-			a.sweepOne(ctx, id, true)
-		}
-	}
-	ids, err := a.dirs.IDs()
-	if err != nil {
-		a.log.Debug("sweep", "error", err)
-	}
-	for _, id := range ids {
-		if !live[id] {
-			a.sweepOne(ctx, id, false)
-		}
-	}
-}
-
-// sweepOne removes one sandbox's remains, unless somebody is at work on it.
-// The claim comes before the look at the engine: the list from which it was
-// taken for dead may be older than its creation.
-func (a *Adapter) sweepOne(ctx context.Context, id string, container bool) {
-	claim, err := a.dirs.Claim(id)
-	if errors.Is(err, statedir.ErrClaimed) {
-		return
-	}
-	if err == nil {
-		defer claim.Release()
-	}
-	c, err := find(ctx, a.root, id)
-	if err == nil && c != nil {
-		if !container || stateOf(c.State) == adapters.StateRunning || stateOf(c.State) == adapters.StatePaused {
-			return
-		}
-		err = remove(ctx, c.ID)
-	}
-	if err == nil && claim != nil {
-		err = claim.Remove()
-	}
-	a.log.Debug("swept", "sandbox", id, "error", err)
 }
