@@ -26,25 +26,51 @@ func Block(addrs []netip.Addr) error {
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("netlink: %w", err)
 	}
-	for i, addr := range addrs {
-		if err := add(fd, uint32(i+1), addr); err != nil {
+	for _, addr := range addrs {
+		if err := block(fd, addr.Unmap().WithZone("")); err != nil {
 			return fmt.Errorf("make %v unreachable: %w", addr, err)
 		}
 	}
 	return nil
 }
 
-func add(fd int, seq uint32, addr netip.Addr) error {
-	msg := request(seq, addr)
+func block(fd int, addr netip.Addr) error {
+	if err := add(fd, 1, route(1, addr)); err != nil {
+		return err
+	}
+	if !addr.Is6() || !addr.IsLinkLocalUnicast() {
+		return nil
+	}
+	// Whoever connects to a link-local address names the interface, and an
+	// unreachable route belongs to none: the kernel goes on to the next best,
+	// the whole of fe80::/64. A rule holds before any route is looked for.
+	return add(fd, 2, rule(2, addr))
+}
+
+func add(fd int, seq uint32, msg []byte) error {
 	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
 	return acknowledged(fd, seq)
 }
 
-// request is an RTM_NEWROUTE message for an unreachable host route.
-func request(seq uint32, addr netip.Addr) []byte {
-	addr = addr.Unmap().WithZone("")
+// route is an RTM_NEWROUTE message for an unreachable host route.
+func route(seq uint32, addr netip.Addr) []byte {
+	return request(seq, addr, unix.RTM_NEWROUTE, unix.NLM_F_REPLACE, [4]byte{
+		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNREACHABLE,
+	})
+}
+
+// rule is an RTM_NEWRULE message that makes an address unreachable by any
+// route. Rules come after the local table, so that own addresses stay.
+func rule(seq uint32, addr netip.Addr) []byte {
+	return request(seq, addr, unix.RTM_NEWRULE, 0, [4]byte{3: unix.FR_ACT_UNREACHABLE})
+}
+
+// request is a message about one address. The headers of routes and of rules
+// differ in the meaning of four bytes only, and both number the destination's
+// attribute 1.
+func request(seq uint32, addr netip.Addr, kind, flag uint16, meaning [4]byte) []byte {
 	family := uint8(unix.AF_INET)
 	if addr.Is6() {
 		family = unix.AF_INET6
@@ -56,15 +82,15 @@ func request(seq uint32, addr netip.Addr) []byte {
 	b := make([]byte, 0, size)
 	e := binary.NativeEndian
 	b = e.AppendUint32(b, uint32(size))
-	b = e.AppendUint16(b, unix.RTM_NEWROUTE)
-	b = e.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	b = e.AppendUint16(b, kind)
+	b = e.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|flag)
 	b = e.AppendUint32(b, seq)
 	b = e.AppendUint32(b, 0) // port: the kernel's
-	// struct rtmsg
-	b = append(b, family, uint8(len(dst)*8), 0, 0,
-		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNREACHABLE)
+	// struct rtmsg, struct fib_rule_hdr
+	b = append(b, family, uint8(len(dst)*8), 0, 0)
+	b = append(b, meaning[:]...)
 	b = e.AppendUint32(b, 0)
-	// RTA_DST
+	// RTA_DST, FRA_DST
 	b = e.AppendUint16(b, uint16(unix.SizeofRtAttr+len(dst)))
 	b = e.AppendUint16(b, unix.RTA_DST)
 	return append(b, dst...)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestRequest(t *testing.T) {
-	got := request(7, netip.MustParseAddr("10.0.2.2"))
+	got := route(7, netip.MustParseAddr("10.0.2.2"))
 	want := []byte{
 		36, 0, 0, 0, 24, 0, 5, 5, 7, 0, 0, 0, 0, 0, 0, 0, // header
 		2, 32, 0, 0, 254, 4, 0, 7, 0, 0, 0, 0, // route
@@ -24,11 +24,13 @@ func TestRequest(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	mapped := request(7, netip.MustParseAddr("::ffff:10.0.2.2"))
-	if !bytes.Equal(mapped, want) {
-		t.Error("a mapped address is not its IPv4 address")
+	rule := rule(7, netip.MustParseAddr("10.0.2.2"))
+	want[4], want[7] = unix.RTM_NEWRULE, unix.NLM_F_CREATE>>8
+	want[20], want[21], want[23] = 0, 0, unix.FR_ACT_UNREACHABLE
+	if !bytes.Equal(rule, want) {
+		t.Errorf("got  %v\nwant %v", rule, want)
 	}
-	if got := request(1, netip.MustParseAddr("fd00::1")); len(got) != 48 || got[16] != unix.AF_INET6 || got[17] != 128 {
+	if got := route(1, netip.MustParseAddr("fd00::1")); len(got) != 48 || got[16] != unix.AF_INET6 || got[17] != 128 {
 		t.Errorf("IPv6: %v", got)
 	}
 }
@@ -72,7 +74,8 @@ func inNamespaces(t *testing.T, flags uintptr) (output string, err error) {
 
 func TestBlock(t *testing.T) {
 	if os.Getenv("NETBLOCK_CHILD") != "" {
-		if err := Block([]netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::7")}); err != nil {
+		// A mapped address is its IPv4 address, and a zone is none of its.
+		if err := Block([]netip.Addr{netip.MustParseAddr("::ffff:10.1.2.3"), netip.MustParseAddr("fd00::7"), netip.MustParseAddr("fe80::7%lo")}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := net.Dial("tcp", "10.1.2.3:80")
