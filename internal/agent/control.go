@@ -70,6 +70,16 @@ func (a *Agent) apply(req initRequest) error {
 
 func (a *Agent) status(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.describe()) }
 
+// life answers at once and then says nothing: its end is the agent's, or the
+// client's.
+func (a *Agent) life(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
+	<-r.Context().Done()
+}
+
 // setTimeout gives the sandbox a new idle timeout, which starts when this
 // request has ended.
 func (a *Agent) setTimeout(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,7 @@ func (a *Agent) routes() http.Handler {
 	mux.HandleFunc("POST /init", a.init)
 
 	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
+	mux.HandleFunc("GET "+agentapi.PathLife, a.life)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
 	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
 	mux.HandleFunc("GET "+agentapi.PathArchive, a.archive.Pack)
@@ -71,7 +72,7 @@ func (a *Agent) guarded(next http.Handler) http.Handler {
 func (a *Agent) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/health", "/metrics", agentapi.PathStatus:
+		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife:
 		default:
 			defer a.clock.Begin()()
 		}

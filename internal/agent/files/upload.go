@@ -3,6 +3,7 @@ package files
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/quixand/quixand/internal/agent/filesystem"
 	"github.com/quixand/quixand/internal/agent/httperr"
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/ownfs"
@@ -35,6 +40,7 @@ type written struct {
 type upload struct {
 	user identity.User
 	mode *os.FileMode // nil: not asked for
+	time *time.Time   // nil: not asked for
 	meta metadata
 	path string // the query's, or empty
 	done []written
@@ -47,8 +53,23 @@ func (s *Service) Upload(w http.ResponseWriter, r *http.Request) {
 		httperr.WriteErr(w, err)
 		return
 	}
+	if len(files) == 1 {
+		s.describe(w.Header(), files[0].Path)
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_ = json.NewEncoder(w).Encode(files)
+}
+
+// describe adds what Stat would say of a file. Without it, clients ask.
+func (s *Service) describe(h http.Header, path string) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return
+	}
+	entry, err := proto.Marshal(filesystem.Describe(path, info, s.users))
+	if err == nil {
+		h.Set(agentapi.HeaderEntry, base64.RawURLEncoding.EncodeToString(entry))
+	}
 }
 
 func (s *Service) upload(r *http.Request) ([]written, error) {
@@ -92,6 +113,9 @@ func (s *Service) newUpload(r *http.Request) (*upload, error) {
 	if up.mode, err = fileMode(r.Header); err != nil {
 		return nil, err
 	}
+	if up.time, err = fileTime(r.Header); err != nil {
+		return nil, err
+	}
 	up.meta, err = metadataFrom(r.Header)
 	return up, err
 }
@@ -107,6 +131,18 @@ func fileMode(h http.Header) (*os.FileMode, error) {
 	}
 	mode := os.FileMode(bits)
 	return &mode, nil
+}
+
+func fileTime(h http.Header) (*time.Time, error) {
+	text := h.Get(agentapi.HeaderFileTime)
+	if text == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return nil, httperr.BadRequest(fmt.Errorf("header %s has no time: %w", agentapi.HeaderFileTime, err))
+	}
+	return &t, nil
 }
 
 // decode undoes the encoding of a request's body.
@@ -222,7 +258,13 @@ func (up *upload) fill(f *os.File, body io.Reader) (stored metadata, err error) 
 	if stored, err = up.meta.store(f); err != nil {
 		return nil, err
 	}
-	return stored, copyInto(f, body)
+	if err := copyInto(f, body); err != nil {
+		return nil, err
+	}
+	if up.time != nil {
+		return stored, ownfs.Chtime(f, *up.time)
+	}
+	return stored, nil
 }
 
 // buffers is for uploads. Its size is what a unix socket can hold, so that

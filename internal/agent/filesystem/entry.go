@@ -15,9 +15,9 @@ import (
 	pb "github.com/quixand/quixand/internal/envd/filesystem"
 )
 
-// describe returns what E2B says of an entry. Of a symbolic link, type and
+// Describe returns what E2B says of an entry. Of a symbolic link, type and
 // mode are those of what it leads to; the rest is the link's own.
-func describe(path string, info fs.FileInfo, users *identity.Directory) *pb.EntryInfo {
+func Describe(path string, info fs.FileInfo, users *identity.Directory) *pb.EntryInfo {
 	e := &pb.EntryInfo{
 		Name:         text(info.Name()),
 		Path:         text(path),

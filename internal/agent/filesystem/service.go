@@ -20,6 +20,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/ownfs"
+	"github.com/quixand/quixand/internal/agentapi"
 	pb "github.com/quixand/quixand/internal/envd/filesystem"
 	"github.com/quixand/quixand/internal/envd/filesystem/filesystemconnect"
 )
@@ -61,7 +62,7 @@ func (s *Service) entry(path string) (*pb.EntryInfo, error) {
 	if err != nil {
 		return nil, connectError(err)
 	}
-	return describe(path, info, s.users), nil
+	return Describe(path, info, s.users), nil
 }
 
 // Stat describes one entry.
@@ -77,19 +78,18 @@ func (s *Service) Stat(_ context.Context, req *connect.Request[pb.StatRequest]) 
 	return connect.NewResponse(&pb.StatResponse{Entry: e}), nil
 }
 
-// MakeDir creates a directory and its missing parents.
+// MakeDir creates a directory and, unless told otherwise, its missing parents.
 func (s *Service) MakeDir(_ context.Context, req *connect.Request[pb.MakeDirRequest]) (*connect.Response[pb.MakeDirResponse], error) {
 	u, path, err := s.resolve(req.Header(), req.Msg.GetPath())
 	if err != nil {
 		return nil, err
 	}
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return nil, connect.NewError(connect.CodeAlreadyExists, fmt.Errorf("directory %q exists", path))
-	case err == nil:
-		return nil, invalid(fmt.Errorf("%q is not a directory", path))
+	if req.Header().Get(agentapi.HeaderParents) == agentapi.No {
+		err = ownfs.Mkdir(path, u)
+	} else {
+		err = makeDirs(path, u)
 	}
-	if err := ownfs.MkdirAll(path, u); err != nil {
+	if err != nil {
 		return nil, connectError(err)
 	}
 	e, err := s.entry(path)
@@ -97,6 +97,17 @@ func (s *Service) MakeDir(_ context.Context, req *connect.Request[pb.MakeDirRequ
 		return nil, err
 	}
 	return connect.NewResponse(&pb.MakeDirResponse{Entry: e}), nil
+}
+
+// makeDirs refuses what exists, as E2B does.
+func makeDirs(path string, u identity.User) error {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return connect.NewError(connect.CodeAlreadyExists, fmt.Errorf("directory %q exists", path))
+	case err == nil:
+		return invalid(fmt.Errorf("%q is not a directory", path))
+	}
+	return ownfs.MkdirAll(path, u)
 }
 
 // Move renames an entry, creating the destination's missing parents.
@@ -125,8 +136,8 @@ func (s *Service) Move(_ context.Context, req *connect.Request[pb.MoveRequest]) 
 	return connect.NewResponse(&pb.MoveResponse{Entry: e}), nil
 }
 
-// Remove removes an entry and what is below it. A missing one is gone
-// already.
+// Remove removes an entry and, unless told otherwise, what is below it; then a
+// missing one is gone already.
 func (s *Service) Remove(_ context.Context, req *connect.Request[pb.RemoveRequest]) (*connect.Response[pb.RemoveResponse], error) {
 	_, path, err := s.resolve(req.Header(), req.Msg.GetPath())
 	if err != nil {
@@ -135,8 +146,12 @@ func (s *Service) Remove(_ context.Context, req *connect.Request[pb.RemoveReques
 	if path == "/" {
 		return nil, invalid(errors.New("the root directory cannot be removed"))
 	}
-	// A path through a file names nothing.
-	if err := os.RemoveAll(path); err != nil && !errors.Is(err, unix.ENOTDIR) {
+	if req.Header().Get(agentapi.HeaderRecursive) == agentapi.No {
+		err = os.Remove(path)
+	} else if err = os.RemoveAll(path); errors.Is(err, unix.ENOTDIR) {
+		err = nil // a path through a file names nothing
+	}
+	if err != nil {
 		return nil, connectError(err)
 	}
 	return connect.NewResponse(&pb.RemoveResponse{}), nil
@@ -188,7 +203,7 @@ func (l *lister) list(dir string, depth uint32) error {
 			return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("more than %d entries: list less at once", maxEntries))
 		}
 		path := filepath.Join(dir, d.Name())
-		l.entries = append(l.entries, describe(path, info, l.users))
+		l.entries = append(l.entries, Describe(path, info, l.users))
 		if d.IsDir() && depth > 1 {
 			if err := l.list(path, depth-1); err != nil {
 				return err

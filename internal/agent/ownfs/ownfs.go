@@ -8,10 +8,12 @@ package ownfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +25,24 @@ const (
 	dirMode  = 0o755
 	fileMode = 0o644
 )
+
+// Mkdir creates one directory for a user. What exists is fs.ErrExist.
+func Mkdir(path string, u identity.User) error {
+	parent, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: filepath.Dir(path), Err: err}
+	}
+	defer unix.Close(parent)
+	name := filepath.Base(path)
+	if err := unix.Mkdirat(parent, name, 0o700); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	fd, err := adopt(parent, name, u)
+	if err != nil {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	return unix.Close(fd)
+}
 
 // MkdirAll creates a directory and its missing parents for a user. What
 // exists keeps its owner. path must be absolute and clean.
@@ -71,13 +91,24 @@ func mkdirChain(base string, names []string, u identity.User) error {
 // mkdirAt creates a directory and opens it. One that came into being
 // meanwhile is as good.
 func mkdirAt(dir int, name string, u identity.User) (fd int, err error) {
-	mkdirErr := unix.Mkdirat(dir, name, 0o700)
-	if mkdirErr != nil && mkdirErr != unix.EEXIST {
-		return -1, mkdirErr
+	switch err := unix.Mkdirat(dir, name, 0o700); err {
+	case nil:
+		return adopt(dir, name, u)
+	case unix.EEXIST:
+		return openDir(dir, name)
+	default:
+		return -1, err
 	}
-	fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil || mkdirErr == unix.EEXIST {
-		return fd, err
+}
+
+func openDir(dir int, name string) (fd int, err error) {
+	return unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// adopt opens a directory that was just created and gives it to the user.
+func adopt(dir int, name string, u identity.User) (fd int, err error) {
+	if fd, err = openDir(dir, name); err != nil {
+		return -1, err
 	}
 	if err = chown(fd, u); err == nil {
 		err = unix.Fchmod(fd, dirMode)
@@ -185,6 +216,26 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// Chtime sets an open file's modification time.
+func Chtime(f *os.File, t time.Time) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var timeErr error
+	err = conn.Control(func(fd uintptr) {
+		ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(t.UnixNano())}
+		timeErr = unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), ts, 0)
+	})
+	if err != nil {
+		return err
+	}
+	if timeErr != nil {
+		return &fs.PathError{Op: "chtimes", Path: f.Name(), Err: timeErr}
+	}
+	return nil
 }
 
 // Chown gives an open file to a user.
