@@ -15,13 +15,25 @@ var ErrClaimed = errors.New("another process is at work on it")
 // Claim is one process's hold on the directory of a sandbox. It is a lock of
 // the kernel's, so it ends with the process, however that ends.
 type Claim struct {
-	dir *os.File
-	log string
+	runtime *Runtime
+	id      string
+	dir     *os.File
 }
 
 // Create makes the directory of a new sandbox and claims it. An existing one
 // is fs.ErrExist.
 func (r *Runtime) Create(id string) (*Claim, error) {
+	for {
+		claim, err := r.create(id)
+		// The last sandbox of the root may go at this moment, and the
+		// runtime directory with it.
+		if !errors.Is(err, fs.ErrNotExist) {
+			return claim, err
+		}
+	}
+}
+
+func (r *Runtime) create(id string) (*Claim, error) {
 	if err := r.make(); err != nil {
 		return nil, err
 	}
@@ -52,15 +64,23 @@ func (r *Runtime) Claim(id string) (*Claim, error) {
 // do not mind each other, exclusive for those who look for stale directories.
 // It is held for no longer than a few system calls, hence the wait.
 func (r *Runtime) gate(how int) (*os.File, error) {
-	dir, err := openDir(r.path)
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(dir, how); err != nil {
+	for {
+		dir, err := openDir(r.path)
+		if err != nil {
+			return nil, err
+		}
+		if err = flock(dir, how); err == nil {
+			err = checkNamed(dir)
+		}
+		if err == nil {
+			return dir, nil
+		}
 		dir.Close()
-		return nil, err
+		// Another directory may have the name by now.
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	return dir, nil
 }
 
 func (r *Runtime) claim(id string) (*Claim, error) {
@@ -79,7 +99,7 @@ func (r *Runtime) claim(id string) (*Claim, error) {
 		dir.Close()
 		return nil, err
 	}
-	return &Claim{dir, r.Log(id)}, nil
+	return &Claim{r, id, dir}, nil
 }
 
 // checkNamed makes sure that the path of an open directory still names it:
@@ -105,10 +125,26 @@ func (c *Claim) Release() { c.dir.Close() }
 // Remove removes the directory with all that is in it, and the log. The
 // sandbox must be dead: what is in there was its own. The claim is kept.
 func (c *Claim) Remove() error {
-	if err := os.Remove(c.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(c.runtime.Log(c.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.RemoveAll(c.dir.Name())
+	if err := os.RemoveAll(c.dir.Name()); err != nil {
+		return err
+	}
+	return c.runtime.removeEmpty()
+}
+
+// removeEmpty removes the runtime directory after the last of its sandboxes.
+func (r *Runtime) removeEmpty() error {
+	gate, err := r.gate(syscall.LOCK_EX)
+	if err == nil {
+		defer gate.Close()
+		err = os.Remove(r.path)
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return nil
+	}
+	return err
 }
 
 // openDir opens a directory for locking; links are not followed.

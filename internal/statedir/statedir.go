@@ -84,15 +84,18 @@ func (r *Runtime) IDs() ([]string, error) {
 // make creates the runtime directory and refuses one that others could have
 // put there for us.
 func (r *Runtime) make() error {
-	if err := os.MkdirAll(r.path, 0o700); err != nil {
+	base := filepath.Dir(r.path)
+	if err := os.MkdirAll(base, 0o700); err != nil {
 		return err
 	}
-	for _, dir := range []string{filepath.Dir(r.path), r.path} {
-		if err := checkOwn(dir); err != nil {
-			return err
-		}
+	// Not MkdirAll: it says "exists" of a directory that goes meanwhile.
+	if err := os.Mkdir(r.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return nil
+	if err := checkOwn(base); err != nil {
+		return err
+	}
+	return checkOwn(r.path)
 }
 
 // checkOwn fails unless dir is a directory that belongs to this user and that

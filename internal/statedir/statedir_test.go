@@ -42,6 +42,9 @@ func TestCreateIsExclusive(t *testing.T) {
 	if _, err := r.Claim("abc"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Claim after Remove: %v", err)
 	}
+	if _, err := os.Stat(r.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the runtime directory after the last sandbox: %v", err)
+	}
 }
 
 // A sweep that claims whatever it sees must never get hold of a directory
@@ -78,6 +81,32 @@ func TestSweepNeverMeetsUnclaimedDirectory(t *testing.T) {
 	}
 	close(stop)
 	sweep.Wait()
+}
+
+// Sandboxes of one root come and go in several processes; the directory of
+// all of them goes with each last one, and under nobody's feet.
+func TestCreateWhileTheLastGoes(t *testing.T) {
+	r := open("/some/root", t.TempDir())
+	var workers sync.WaitGroup
+	for _, id := range []string{"abc", "def", "ghi"} {
+		workers.Go(func() {
+			for range 300 {
+				claim, err := r.Create(id)
+				if err != nil {
+					t.Errorf("Create: %v", err)
+					return
+				}
+				if err := claim.Remove(); err != nil {
+					t.Errorf("Remove: %v", err)
+				}
+				claim.Release()
+			}
+		})
+	}
+	workers.Wait()
+	if _, err := os.Stat(r.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the runtime directory is left: %v", err)
+	}
 }
 
 func TestIDs(t *testing.T) {
