@@ -2,11 +2,14 @@ package agentsock
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,7 +172,7 @@ func TestHandleOutlivesSwap(t *testing.T) {
 
 func TestWatchSeesRename(t *testing.T) {
 	dir := t.TempDir()
-	w, err := NewWatch(dir)
+	w, err := new(Watcher).Watch(dir)
 	must(t, err)
 	defer w.Close()
 	go func() {
@@ -190,7 +193,7 @@ func TestWatchSeesRename(t *testing.T) {
 
 func TestWatchSeesWhatWasThereBefore(t *testing.T) {
 	dir := t.TempDir()
-	w, err := NewWatch(dir)
+	w, err := new(Watcher).Watch(dir)
 	must(t, err)
 	defer w.Close()
 	listen(t, socketIn(dir), func(net.Conn) {})
@@ -199,7 +202,7 @@ func TestWatchSeesWhatWasThereBefore(t *testing.T) {
 
 func TestWatchEnds(t *testing.T) {
 	t.Run("with the context", func(t *testing.T) {
-		w, err := NewWatch(t.TempDir())
+		w, err := new(Watcher).Watch(t.TempDir())
 		must(t, err)
 		defer w.Close()
 		cause := errors.New("enough")
@@ -211,7 +214,7 @@ func TestWatchEnds(t *testing.T) {
 	})
 	t.Run("at a planted link", func(t *testing.T) {
 		dir := t.TempDir()
-		w, err := NewWatch(dir)
+		w, err := new(Watcher).Watch(dir)
 		must(t, err)
 		defer w.Close()
 		go func() {
@@ -225,7 +228,7 @@ func TestWatchEnds(t *testing.T) {
 	t.Run("with the directory", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "dir")
 		must(t, os.Mkdir(dir, 0o700))
-		w, err := NewWatch(dir)
+		w, err := new(Watcher).Watch(dir)
 		must(t, err)
 		defer w.Close()
 		go os.Remove(dir)
@@ -233,4 +236,55 @@ func TestWatchEnds(t *testing.T) {
 			t.Errorf("Wait: %v", err)
 		}
 	})
+}
+
+// A hundred creations at once need one instance, and none is left after them.
+func TestWatcherIsShared(t *testing.T) {
+	var watcher Watcher
+	var watches []*Watch
+	for range 100 {
+		w, err := watcher.Watch(t.TempDir())
+		must(t, err)
+		watches = append(watches, w)
+	}
+	var waiting sync.WaitGroup
+	for _, w := range watches {
+		waiting.Go(func() {
+			if err := w.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, w := range watches {
+		new := filepath.Join(w.dir, "new")
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: new, Net: "unix"})
+		must(t, err)
+		l.SetUnlinkOnClose(false)
+		must(t, os.Rename(new, socketIn(w.dir)))
+		must(t, l.Close())
+	}
+	waiting.Wait()
+	for _, w := range watches {
+		w.Close()
+	}
+	if watcher.inotify != nil {
+		t.Error("an instance is kept for nobody")
+	}
+}
+
+// Events that the kernel had no room for are not missed.
+func TestWatchSurvivesFlood(t *testing.T) {
+	dir := t.TempDir()
+	var watcher Watcher
+	w, err := watcher.Watch(dir)
+	must(t, err)
+	defer w.Close()
+	overflow := make([]byte, unix.SizeofInotifyEvent)
+	binary.NativeEndian.PutUint32(overflow, math.MaxUint32) // -1: no watch's own
+	binary.NativeEndian.PutUint32(overflow[4:], unix.IN_Q_OVERFLOW)
+	waited := make(chan error)
+	go func() { waited <- w.Wait(t.Context()) }()
+	listen(t, socketIn(dir), func(net.Conn) {}) // by creation: no event of ours
+	watcher.event(overflow)
+	must(t, <-waited)
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -14,30 +14,71 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// Watch waits for an agent to become ready. Make it before the engine starts
-// the sandbox, so that nothing is missed and nothing is polled.
-type Watch struct {
-	dir     string
-	inotify *os.File
+// Watcher watches for agents that become ready. However many are awaited, it
+// uses one inotify instance, of which a user has 128 unless told otherwise; it
+// holds nothing while none is awaited. The zero value is ready to use, and a
+// Watcher is safe for concurrent use.
+type Watcher struct {
+	mu      sync.Mutex
+	fd      int
+	inotify *os.File // of fd; nil while nothing is watched
+	ended   chan struct{}
+	watches map[int32]*Watch
 }
 
-// NewWatch begins to watch the shared directory.
-func NewWatch(dir string) (*Watch, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, watchError(dir, os.NewSyscallError("inotify_init", err))
+// Watch waits for one agent.
+type Watch struct {
+	watcher *Watcher
+	dir     string
+	id      int32
+	changed chan struct{} // holds one word that it is time to look again
+}
+
+// Watch begins to watch a shared directory. It belongs before the sandbox's
+// start, so that nothing is missed and nothing is polled.
+func (w *Watcher) Watch(dir string) (*Watch, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.open(); err != nil {
+		return nil, watchError(dir, err)
 	}
 	// The agent binds under another name and renames: what appears by
 	// creation alone is not ready, or not the agent's.
-	_, err = unix.InotifyAddWatch(fd, dir, unix.IN_MOVED_TO|unix.IN_ONLYDIR|unix.IN_DONT_FOLLOW)
+	id, err := unix.InotifyAddWatch(w.fd, dir, unix.IN_MOVED_TO|unix.IN_ONLYDIR|unix.IN_DONT_FOLLOW)
 	if err != nil {
-		unix.Close(fd)
+		w.closeUnused()
 		return nil, watchError(dir, os.NewSyscallError("inotify_add_watch", err))
 	}
-	return &Watch{dir, os.NewFile(uintptr(fd), "inotify")}, nil
+	watch := &Watch{w, dir, int32(id), make(chan struct{}, 1)}
+	w.watches[watch.id] = watch
+	return watch, nil
 }
 
-// watchError: the likely refusal is the limit on a user's inotify instances.
+func (w *Watcher) open() error {
+	if w.inotify != nil {
+		return nil
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return os.NewSyscallError("inotify_init", err)
+	}
+	w.fd, w.inotify = fd, os.NewFile(uintptr(fd), "inotify")
+	w.ended, w.watches = make(chan struct{}), make(map[int32]*Watch)
+	go w.read(w.inotify, w.ended)
+	return nil
+}
+
+// closeUnused gives the instance back after the last watch.
+func (w *Watcher) closeUnused() (ended chan struct{}) {
+	if len(w.watches) > 0 {
+		return nil
+	}
+	w.inotify.Close()
+	w.inotify = nil
+	return w.ended
+}
+
+// watchError: the likely refusal is a limit.
 func watchError(dir string, err error) error {
 	e := &adapters.Error{Op: "watch", Kind: adapters.ErrInternal, Err: fmt.Errorf("%s: %w", dir, err)}
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENOSPC) {
@@ -47,21 +88,49 @@ func watchError(dir string, err error) error {
 	return e
 }
 
-// Ready reports whether the socket is there.
-func (w *Watch) Ready() bool {
-	handle, err := openSocket(w.dir)
-	if err != nil {
-		return false
+// read passes events on until the instance is closed. A sandbox can make as
+// many as it likes: they cost a look at a name, and what is lost by it is
+// reported by the kernel.
+func (w *Watcher) read(inotify *os.File, ended chan<- struct{}) {
+	defer close(ended)
+	buf := make([]byte, 64*(unix.SizeofInotifyEvent+unix.NAME_MAX+1))
+	for {
+		n, err := inotify.Read(buf)
+		if err != nil {
+			return
+		}
+		for batch := buf[:n]; len(batch) >= unix.SizeofInotifyEvent; {
+			end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(batch[12:]))
+			w.event(batch[:end])
+			batch = batch[end:]
+		}
 	}
-	handle.Close()
-	return true
+}
+
+// event wakes those whom an event is about.
+func (w *Watcher) event(e []byte) {
+	id := int32(binary.NativeEndian.Uint32(e))
+	mask := binary.NativeEndian.Uint32(e[4:])
+	name := unix.ByteSliceToString(e[unix.SizeofInotifyEvent:])
+	lost := mask&unix.IN_Q_OVERFLOW != 0
+	if !lost && mask&unix.IN_IGNORED == 0 && name != agentapi.SocketName {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, watch := range w.watches {
+		if lost || watch.id == id {
+			select {
+			case watch.changed <- struct{}{}:
+			default: // it has the word already
+			}
+		}
+	}
 }
 
 // Wait returns when the socket is there, when something else is in its place,
 // or with the cause of the context's end.
 func (w *Watch) Wait(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { w.inotify.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	for {
 		handle, err := openSocket(w.dir)
 		if err == nil {
@@ -70,46 +139,23 @@ func (w *Watch) Wait(ctx context.Context) error {
 		if !errors.Is(err, unix.ENOENT) {
 			return err
 		}
-		if err := w.next(); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return watchError(w.dir, err)
+		select {
+		case <-w.changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-}
-
-// next returns after the next event that concerns the socket. The sandbox can
-// make as many others as it likes, so they must cost little and end no wait.
-func (w *Watch) next() error {
-	buf := make([]byte, 16*(unix.SizeofInotifyEvent+unix.NAME_MAX+1))
-	for {
-		n, err := w.inotify.Read(buf)
-		if err != nil {
-			return err
-		}
-		if concernsSocket(buf[:n]) {
-			return nil
-		}
-	}
-}
-
-// concernsSocket looks through a batch of inotify events for the socket's
-// name, or for word that events were lost.
-func concernsSocket(batch []byte) bool {
-	for len(batch) >= unix.SizeofInotifyEvent {
-		mask := binary.NativeEndian.Uint32(batch[4:])
-		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(batch[12:]))
-		if mask&(unix.IN_Q_OVERFLOW|unix.IN_IGNORED) != 0 {
-			return true
-		}
-		if unix.ByteSliceToString(batch[unix.SizeofInotifyEvent:end]) == agentapi.SocketName {
-			return true
-		}
-		batch = batch[end:]
-	}
-	return false
 }
 
 // Close ends the watch.
-func (w *Watch) Close() error { return w.inotify.Close() }
+func (w *Watch) Close() {
+	w.watcher.mu.Lock()
+	delete(w.watcher.watches, w.id)
+	// It fails only when the directory is gone, and the watch with it.
+	_, _ = unix.InotifyRmWatch(w.watcher.fd, uint32(w.id))
+	ended := w.watcher.closeUnused()
+	w.watcher.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
+}

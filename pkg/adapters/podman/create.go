@@ -11,7 +11,6 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 	"github.com/containers/podman/v5/pkg/specgen"
 
-	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -114,7 +113,7 @@ func (c *creation) run(ctx context.Context) (*adapters.Info, error) {
 		return nil, err
 	}
 	// Watch before there is anything to see.
-	watch, err := agentsock.NewWatch(c.dirs.Sandbox(c.spec.ID))
+	watch, err := c.watcher.Watch(c.dirs.Sandbox(c.spec.ID))
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ type Adapter struct {
 	log     hclog.Logger
 	dirs    *statedir.Runtime
 	agent   *agentbin.Finder
+	watcher agentsock.Watcher
 	engine  *engine
 	host    host
 	grace   time.Duration
