@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,8 +77,14 @@ func (a *App) reportJSON(err error, code int) {
 		if _, ok := errors.AsType[*usageError](e); ok {
 			out.Kind = "usage"
 		}
-		b, _ := json.Marshal(out) // strings and a number: cannot fail
-		a.Stderr.Write(append(termsafe.JSON(b), '\n'))
+		a.printJSONLine(out)
+	}
+}
+
+// printJSONLine tells a program something on standard error.
+func (a *App) printJSONLine(v any) {
+	if b, err := marshal(v, ""); err == nil {
+		_, _ = a.Stderr.Write(b) // there is no other place to complain
 	}
 }
 

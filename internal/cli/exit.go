@@ -22,8 +22,8 @@ const (
 	exitCannotInvoke = 126
 	// A command that is not found is the agent's to tell: it exits with 127,
 	// as a shell would.
-	exitSignal         = 128 // plus the signal's number
-	exitBrokenPipeCode = exitSignal + int(syscall.SIGPIPE)
+	exitSignal     = 128 // plus the signal's number
+	exitBrokenPipe = exitSignal + int(syscall.SIGPIPE)
 )
 
 const exitCodesHelp = `qs exits with one of these codes:
@@ -91,7 +91,7 @@ func exitCode(cmd *cobra.Command, err error) int {
 		return exitSignal + int(sig.signal)
 	}
 	if errors.Is(err, syscall.EPIPE) {
-		return exitBrokenPipeCode
+		return exitBrokenPipe
 	}
 	if _, ok := cmd.Annotations[passesStatus]; ok {
 		return ownFailureCode(err)

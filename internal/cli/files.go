@@ -55,7 +55,7 @@ type entryJSON struct {
 
 func newEntryJSON(e *quixand.Entry) entryJSON {
 	return entryJSON{
-		Name: e.Name, Path: e.Path, Type: typeOf(e.Mode), Size: e.Size, Mode: e.Mode.String(),
+		Name: e.Name, Path: e.Path, Type: typeOf(e.Mode), Size: e.Size, Mode: modeOf(e.Mode),
 		Owner: e.Owner, Group: e.Group, Modified: e.Modified.UTC(), Target: e.Target,
 	}
 }
@@ -70,4 +70,48 @@ func typeOf(m fs.FileMode) string {
 		return "symlink"
 	}
 	return "other"
+}
+
+// modeOf gives a mode as ls -l does.
+func modeOf(m fs.FileMode) string {
+	b := []byte("-rwxrwxrwx")
+	for i := range 9 {
+		if m&(1<<i) == 0 {
+			b[9-i] = '-'
+		}
+	}
+	for _, t := range []struct {
+		bit  fs.FileMode
+		char byte
+	}{
+		{fs.ModeDir, 'd'},
+		{fs.ModeSymlink, 'l'},
+		{fs.ModeNamedPipe, 'p'},
+		{fs.ModeSocket, 's'},
+		{fs.ModeDevice, 'b'},
+		{fs.ModeCharDevice, 'c'}, // together with ModeDevice
+	} {
+		if m&t.bit != 0 {
+			b[0] = t.char
+		}
+	}
+	for _, s := range []struct {
+		bit     fs.FileMode
+		at      int
+		on, off byte // whether that may also be executed
+	}{
+		{fs.ModeSetuid, 3, 's', 'S'},
+		{fs.ModeSetgid, 6, 's', 'S'},
+		{fs.ModeSticky, 9, 't', 'T'},
+	} {
+		if m&s.bit == 0 {
+			continue
+		}
+		if b[s.at] == 'x' {
+			b[s.at] = s.on
+		} else {
+			b[s.at] = s.off
+		}
+	}
+	return string(b)
 }

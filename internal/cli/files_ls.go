@@ -96,7 +96,7 @@ func (o *filesListOptions) printLong(entries []*quixand.Entry) error {
 		if e.Target != "" {
 			name += " -> " + e.Target
 		}
-		t.row(e.Mode.String(), e.Owner, e.Group, fmt.Sprint(e.Size), relative(o.app.Now(), e.Modified), name)
+		t.row(modeOf(e.Mode), e.Owner, e.Group, fmt.Sprint(e.Size), relative(o.app.Now(), e.Modified), name)
 	}
 	return t.flush()
 }

@@ -46,7 +46,7 @@ func (o *filesStatOptions) run(ctx context.Context) error {
 		t.row("Target:", e.Target)
 	}
 	t.row("Size:", fmt.Sprint(e.Size))
-	t.row("Mode:", e.Mode.String())
+	t.row("Mode:", modeOf(e.Mode))
 	t.row("Owner:", e.Owner+":"+e.Group)
 	t.row("Modified:", e.Modified.Format(time.RFC3339))
 	return t.flush()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,12 +26,24 @@ func terminalFD(stream any) (int, bool) {
 
 // printJSON prints a result as indented JSON.
 func (a *App) printJSON(v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := marshal(v, "  ")
 	if err != nil {
 		return err
 	}
-	_, err = a.Stdout.Write(append(termsafe.JSON(b), '\n'))
+	_, err = a.Stdout.Write(b)
 	return err
+}
+
+// marshal gives a value as JSON for a terminal or a program, not for a web page.
+func marshal(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return termsafe.JSON(b.Bytes()), nil
 }
 
 // table prints rows in columns. Cells are one line each, whatever is in them.

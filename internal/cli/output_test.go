@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"io/fs"
 	"testing"
 	"time"
 )
@@ -34,6 +35,23 @@ func TestSize(t *testing.T) {
 	} {
 		if got := size(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestModeOf(t *testing.T) {
+	for want, m := range map[string]fs.FileMode{
+		"-rw-r--r--": 0o644,
+		"drwxrwxrwt": fs.ModeDir | fs.ModeSticky | 0o777,
+		"lrwxrwxrwx": fs.ModeSymlink | 0o777,
+		"-rwsr-Sr-x": fs.ModeSetuid | fs.ModeSetgid | 0o745,
+		"crw-------": fs.ModeDevice | fs.ModeCharDevice | 0o600,
+		"brw-------": fs.ModeDevice | 0o600,
+		"prw-------": fs.ModeNamedPipe | 0o600,
+		"srw-------": fs.ModeSocket | 0o600,
+	} {
+		if got := modeOf(m); got != want {
+			t.Errorf("modeOf(%v) = %q, want %q", m, got, want)
 		}
 	}
 }

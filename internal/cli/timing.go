@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -45,8 +44,7 @@ func (t *timing) add(name string, d time.Duration) {
 // what it is.
 func (t *timing) print(a *App) {
 	if a.global.json {
-		b, _ := json.Marshal(map[string]any{"timingMs": t.milliseconds()}) // strings and numbers: cannot fail
-		a.printf("%s\n", b)
+		a.printJSONLine(map[string]any{"timingMs": t.milliseconds()})
 		return
 	}
 	t.add("total", t.now().Sub(t.begun))

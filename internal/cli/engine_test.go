@@ -1,0 +1,300 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/rpc"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/internal/fake"
+	"github.com/quixand/quixand/internal/statedir"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// The scripts run qs as a process of its own. So the fake engine gets what a
+// real one has: a socket for lifecycles, and for each sandbox a directory that
+// leads to its agent without the engine.
+
+// engineSocket is the variable that tells qs where the engine is.
+const engineSocket = "QS_TEST_ENGINE"
+
+// engineServer serves a fake.Engine on a socket, in the test's process.
+type engineServer struct {
+	engine   *fake.Engine
+	adapter  adapters.Adapter
+	listener net.Listener
+}
+
+func serveEngine(socket string) (*engineServer, error) {
+	s := &engineServer{engine: fake.NewEngine()}
+	var err error
+	if s.adapter, err = s.engine.Open(adapters.Config{}); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("unix", socket); err != nil {
+		return nil, err
+	}
+	server := rpc.NewServer()
+	if err := server.RegisterName("Engine", &engineMethods{s}); err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := s.listener.Accept()
+			if err != nil {
+				return
+			}
+			go server.ServeConn(conn)
+		}
+	}()
+	return s, nil
+}
+
+// stop makes the engine unreachable; its sandboxes live on.
+func (s *engineServer) stop() { s.listener.Close() }
+
+func (s *engineServer) close() {
+	s.stop()
+	s.engine.Close()
+}
+
+// engineMethods are the calls that qs makes.
+type engineMethods struct{ *engineServer }
+
+// EngineDeadline is the argument of SetDeadline; net/rpc wants it exported.
+type EngineDeadline struct {
+	ID   string
+	Idle time.Duration
+}
+
+// EngineReply carries an error as well as a result: net/rpc keeps only its text.
+type EngineReply struct {
+	Info    *adapters.Info
+	Infos   []*adapters.Info
+	Sockets string // of a new sandbox
+
+	Failed           bool
+	Phase            adapters.Phase
+	Kind, Text, Hint string
+}
+
+var kinds = []error{
+	adapters.ErrNotFound, adapters.ErrExists, adapters.ErrInvalid, adapters.ErrPermission, adapters.ErrTimeout,
+	adapters.ErrExhausted, adapters.ErrConflict, adapters.ErrUnsupported, adapters.ErrUnavailable, adapters.ErrInternal,
+}
+
+func (r *EngineReply) fail(err error) {
+	if err == nil {
+		return
+	}
+	r.Failed, r.Text = true, err.Error()
+	if e, ok := errors.AsType[*adapters.Error](err); ok {
+		r.Phase, r.Kind, r.Hint = e.Phase, e.Kind.Error(), e.Hint
+		if e.Err != nil {
+			r.Text = e.Err.Error()
+		}
+	}
+}
+
+func (r *EngineReply) err() error {
+	if !r.Failed {
+		return nil
+	}
+	e := &adapters.Error{Phase: r.Phase, Kind: adapters.ErrInternal, Hint: r.Hint, Err: errors.New(r.Text)}
+	for _, k := range kinds {
+		if k.Error() == r.Kind {
+			e.Kind = k
+		}
+	}
+	return e
+}
+
+func (s *engineMethods) Create(spec *adapters.Spec, r *EngineReply) error {
+	var err error
+	if spec.Image == "missing" {
+		err = &adapters.Error{
+			Phase: adapters.PhasePull, Kind: adapters.ErrNotFound,
+			Err: errors.New("image not known"), Hint: "podman pull IMAGE",
+		}
+	} else {
+		r.Info, err = s.adapter.Create(context.Background(), spec)
+	}
+	if err == nil {
+		r.Sockets, err = s.engine.Sockets(spec.ID)
+	}
+	r.fail(err)
+	return nil
+}
+
+func (s *engineMethods) Get(id string, r *EngineReply) error {
+	var err error
+	r.Info, err = s.adapter.Get(context.Background(), id)
+	r.fail(err)
+	return nil
+}
+
+func (s *engineMethods) List(f adapters.Filter, r *EngineReply) error {
+	var err error
+	r.Infos, err = s.adapter.List(context.Background(), f)
+	r.fail(err)
+	return nil
+}
+
+func (s *engineMethods) Kill(id string, r *EngineReply) error {
+	r.fail(s.adapter.Kill(context.Background(), id))
+	return nil
+}
+
+func (s *engineMethods) SetDeadline(d EngineDeadline, r *EngineReply) error {
+	r.fail(s.adapter.SetDeadline(context.Background(), d.ID, d.Idle))
+	return nil
+}
+
+// engineClient is the adapter of that engine, in the process of qs.
+type engineClient struct {
+	socket  string
+	runtime *statedir.Runtime
+}
+
+var (
+	_ adapters.Adapter  = (*engineClient)(nil)
+	_ adapters.Dialer   = (*engineClient)(nil)
+	_ adapters.Resolver = (*engineClient)(nil)
+	_ adapters.Checker  = (*engineClient)(nil)
+)
+
+func openEngine(cfg adapters.Config) (adapters.Adapter, error) {
+	return &engineClient{os.Getenv(engineSocket), statedir.Open(cfg.Root)}, nil
+}
+
+func (c *engineClient) call(method string, arg any) (*EngineReply, error) {
+	client, err := rpc.Dial("unix", c.socket)
+	if err != nil {
+		return nil, &adapters.Error{Kind: adapters.ErrUnavailable, Err: errors.New("the engine does not answer"), Hint: "start it"}
+	}
+	defer client.Close()
+	r := new(EngineReply)
+	if err := client.Call("Engine."+method, arg, r); err != nil {
+		return nil, err
+	}
+	return r, r.err()
+}
+
+func (c *engineClient) Create(_ context.Context, spec *adapters.Spec) (*adapters.Info, error) {
+	progress := spec.Progress
+	spec.Progress = nil
+	r, err := c.call("Create", spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.link(spec.ID, r.Sockets); err != nil {
+		return nil, err
+	}
+	for _, phase := range phases {
+		if progress == nil {
+			break
+		}
+		progress(adapters.Progress{Phase: phase, Message: "half\x1b[2Jway"})
+		progress(adapters.Progress{Phase: phase, Done: true, Elapsed: time.Millisecond})
+	}
+	return r.Info, nil
+}
+
+var phases = []adapters.Phase{adapters.PhasePull, adapters.PhaseCreate, adapters.PhaseStart, adapters.PhaseReady}
+
+// link leads from the sandbox's directory to its socket.
+func (c *engineClient) link(id, sockets string) error {
+	claim, err := c.runtime.Create(id)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
+	return os.Symlink(sockets, filepath.Join(c.runtime.Sandbox(id), "sockets"))
+}
+
+func (c *engineClient) Get(_ context.Context, id string) (*adapters.Info, error) {
+	r, err := c.call("Get", id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Info, nil
+}
+
+func (c *engineClient) List(_ context.Context, f adapters.Filter) ([]*adapters.Info, error) {
+	r, err := c.call("List", f)
+	if err != nil {
+		return nil, err
+	}
+	return r.Infos, nil
+}
+
+func (c *engineClient) Kill(_ context.Context, id string) error {
+	if _, err := c.call("Kill", id); err != nil {
+		return err
+	}
+	return os.RemoveAll(c.runtime.Sandbox(id))
+}
+
+func (c *engineClient) SetDeadline(_ context.Context, id string, idle time.Duration) error {
+	_, err := c.call("SetDeadline", EngineDeadline{id, idle})
+	return err
+}
+
+// sockets finds the way to an agent without the engine.
+func (c *engineClient) sockets(id string) (string, error) {
+	dir, err := os.Readlink(filepath.Join(c.runtime.Sandbox(id), "sockets"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &adapters.Error{Kind: adapters.ErrNotFound, Err: errors.New("no such sandbox")}
+	}
+	return dir, err
+}
+
+func (c *engineClient) Transport(_ context.Context, id string, port int) (http.RoundTripper, error) {
+	dir, err := c.sockets(id)
+	if err != nil {
+		return nil, err
+	}
+	return agentsock.Transport(dir, port), nil
+}
+
+func (c *engineClient) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
+	dir, err := c.sockets(id)
+	if err != nil {
+		return nil, err
+	}
+	return agentsock.DialPort(ctx, dir, port)
+}
+
+func (c *engineClient) Resolve(prefix string) (string, bool, error) {
+	ids, err := c.runtime.IDs()
+	if err != nil {
+		return "", false, err
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, prefix) })
+	switch len(ids) {
+	case 0:
+		return "", false, nil
+	case 1:
+		return ids[0], true, nil
+	}
+	return "", false, &adapters.Error{Kind: adapters.ErrInvalid, Err: errors.New("ambiguous id"), Hint: strings.Join(ids, "\n")}
+}
+
+// Check finds what QS_TEST_CHECK says.
+func (c *engineClient) Check(context.Context) []adapters.Check {
+	checks := []adapters.Check{{Name: "engine", Status: adapters.CheckOK, Detail: "fake\x1b[31m"}}
+	if cure := os.Getenv("QS_TEST_CURE"); cure != "" {
+		checks = append(checks, adapters.Check{Name: "subuid", Status: adapters.CheckFail, Detail: "none", Cure: cure})
+	}
+	return checks
+}
+
+func (c *engineClient) Close() error { return nil }
