@@ -611,16 +611,14 @@ func TestReattachLosesNoByte(t *testing.T) {
 // TestUnattendedOutput lets a process write for nobody much more than is kept.
 func TestUnattendedOutput(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	const size = 64 << 20
+	const size = 256 << 20
 	p := b.start(t, t.Context(), command("/usr/bin/head", "-c", strconv.Itoa(size), "/dev/zero"))
 	p.Close()
-	if r, _ := b.connect(t, byPID(p.pid), ""); r.end.GetExitCode() != 0 || r.err != nil {
-		t.Fatal(r.end, r.err)
-	}
+	gone(t, int(p.pid))
 	r, h := b.connect(t, byPID(p.pid), "0")
 	from, _ := strconv.Atoi(h.Get(agentapi.HeaderOffset))
-	if from == 0 || from+r.stdout.Len() != size {
-		t.Errorf("replay from %d, %d bytes", from, r.stdout.Len())
+	if from == 0 || from+r.stdout.Len() != size || r.end.GetExitCode() != 0 {
+		t.Errorf("replay from %d, %d bytes, %v", from, r.stdout.Len(), r.end)
 	}
 }
 

@@ -17,27 +17,31 @@ import (
 //
 // On a read-only system the account exists in the agent's memory alone.
 func Provision(root, want, fallback, workdir string) (User, error) {
-	p := provisioner{root: root, db: database{dir: filepath.Join(root, "etc")}}
+	p := provisioner{root: root, db: database{dir: filepath.Join(root, "etc")}, chown: os.Lchown}
+	return p.provision(want, fallback, workdir)
+}
+
+type provisioner struct {
+	root  string
+	db    database
+	chown func(path string, uid, gid int) error
+}
+
+func (p *provisioner) provision(want, fallback, workdir string) (User, error) {
 	u, err := p.account(want, fallback)
 	if err != nil {
 		return User{}, err
 	}
-	if err := p.directory("/tmp", 0, 0, 0o777|os.ModeSticky); err != nil {
+	if err := p.directory("/tmp", User{}, 0o777|os.ModeSticky); err != nil {
 		return User{}, err
 	}
-	if err := p.directory(u.Home, u.UID, u.GID, 0o755); err != nil {
-		return User{}, err
-	}
-	if err := p.directory(workdir, u.UID, u.GID, 0o755); err != nil {
-		return User{}, err
+	for _, dir := range []string{u.Home, workdir} {
+		if err := p.directory(dir, u, 0o755); err != nil {
+			return User{}, err
+		}
 	}
 	u.Workdir = workdir
 	return u, nil
-}
-
-type provisioner struct {
-	root string
-	db   database
 }
 
 func (p *provisioner) account(want, fallback string) (User, error) {
@@ -109,7 +113,7 @@ func appendLine(path, line string) error {
 // directory creates a directory that is to belong to a user. One that exists
 // keeps its owner and mode, unless it is root's and empty: that is what an
 // engine leaves when it makes the working directory for us.
-func (p *provisioner) directory(path string, uid, gid uint32, mode os.FileMode) error {
+func (p *provisioner) directory(path string, owner User, mode os.FileMode) error {
 	full := filepath.Join(p.root, path)
 	err := os.MkdirAll(filepath.Dir(full), 0o755)
 	if err == nil {
@@ -122,7 +126,7 @@ func (p *provisioner) directory(path string, uid, gid uint32, mode os.FileMode) 
 	case err != nil:
 		return err
 	}
-	if err := os.Lchown(full, int(uid), int(gid)); err != nil {
+	if err := p.chown(full, int(owner.UID), int(owner.GID)); err != nil {
 		return err
 	}
 	return os.Chmod(full, mode)

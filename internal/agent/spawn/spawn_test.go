@@ -83,7 +83,7 @@ func TestExit(t *testing.T) {
 
 func TestExecErrorIsReturned(t *testing.T) {
 	s := newSpawner(t)
-	_, err := s.Start(&Spec{Path: "/no/such/file", Args: []string{"x"}, Files: [3]int{0, 1, 2}, UID: uint32(os.Getuid())},
+	_, err := s.Start(&Spec{Path: "/no/such/file", Args: []string{"x"}, Files: [3]int{0, 1, 2}, UID: uint32(os.Getuid()), GID: uint32(os.Getgid())},
 		func(Exit) { t.Error("exited called") })
 	if err != syscall.ENOENT {
 		t.Errorf("err = %v", err)
