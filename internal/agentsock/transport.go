@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -19,10 +21,10 @@ const maxHeaderBytes = 64 << 10
 // Responses as a whole are not bounded in size or time, for some are streams;
 // their readers bound them.
 func Transport(dir string, port int) *http.Transport {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return DialPort(ctx, dir, port) }
-	if port == adapters.AgentPort {
-		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return Dial(ctx, dir) }
-	}
+	return newTransport(func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dir, port) })
+}
+
+func newTransport(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
 		DialContext: dial,
 		// What travels is local, so compressing it only costs time.
@@ -32,4 +34,71 @@ func Transport(dir string, port int) *http.Transport {
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     90 * time.Second,
 	}
+}
+
+func dial(ctx context.Context, dir string, port int) (net.Conn, error) {
+	if port != adapters.AgentPort {
+		return DialPort(ctx, dir, port)
+	}
+	conn, err := Dial(ctx, dir)
+	if err != nil { // a nil UnixConn is no nil Conn
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Pool holds the idle connections to many sandboxes, so that there is one
+// place to give them back. It is safe for concurrent use.
+type Pool struct {
+	dirOf     func(id string) string
+	transport *http.Transport
+}
+
+// NewPool returns a Pool of the sandboxes whose directories dirOf knows.
+func NewPool(dirOf func(id string) string) *Pool {
+	p := &Pool{dirOf: dirOf}
+	p.transport = newTransport(p.dial)
+	return p
+}
+
+// Transport is as the function of that name, for the sandbox with this id.
+func (p *Pool) Transport(id string, port int) http.RoundTripper {
+	return &pooled{p.transport, net.JoinHostPort(id, strconv.Itoa(port))}
+}
+
+// Close gives the idle connections back. The Pool can still be used.
+func (p *Pool) Close() { p.transport.CloseIdleConnections() }
+
+func (p *Pool) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	id, digits, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(digits)
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, p.dirOf(id), port)
+}
+
+// pooled sends requests to one port of one sandbox. It has no way to give back
+// connections, since they are everybody's.
+type pooled struct {
+	transport *http.Transport
+	host      string // tells the pool whom to dial
+}
+
+func (t *pooled) RoundTrip(req *http.Request) (*http.Response, error) {
+	to := req.WithContext(req.Context())
+	to.URL = new(url.URL)
+	*to.URL = *req.URL
+	to.URL.Scheme, to.URL.Host = "http", t.host
+	if to.Host == "" { // what the service is to read
+		to.Host = req.URL.Host
+	}
+	resp, err := t.transport.RoundTrip(to)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }

@@ -2,11 +2,14 @@ package agentsock
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +152,53 @@ func TestTransportBoundsHeaders(t *testing.T) {
 	if resp, err := rt.RoundTrip(req); err == nil {
 		resp.Body.Close()
 		t.Error("an endless header was accepted")
+	}
+}
+
+// One pool serves many sandboxes and mixes none of them up.
+func TestPool(t *testing.T) {
+	dirs := make(map[string]string)
+	for _, id := range []string{"a1", "b2"} {
+		dirs[id] = agent(t, func(req *http.Request, r *bufio.Reader, c net.Conn) {
+			tunnel := ""
+			if req.Header.Get("Upgrade") != "" {
+				tunnel = " " + req.URL.Query().Get("port")
+				io.WriteString(c, switching)
+				if req, _ = http.ReadRequest(r); req == nil {
+					return
+				}
+			}
+			body := id + tunnel + " " + req.Host
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			io.Copy(io.Discard, r)
+		})
+	}
+	pool := NewPool(func(id string) string { return cmp.Or(dirs[id], "/nonexistent") })
+	defer pool.Close()
+	for _, test := range []struct {
+		id   string
+		port int
+		want string
+	}{
+		{"a1", adapters.AgentPort, "a1 example.org"},
+		{"b2", adapters.AgentPort, "b2 example.org"},
+		{"b2", 8080, "b2 8080 example.org"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.org/x", nil)
+		must(t, err)
+		resp, err := pool.Transport(test.id, test.port).RoundTrip(req)
+		must(t, err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(body) != test.want {
+			t.Errorf("%s:%d: %q, %v, want %q", test.id, test.port, body, err, test.want)
+		}
+		if resp.Request != req || req.URL.Host != "example.org" {
+			t.Error("the request was changed")
+		}
+	}
+	_, err := pool.Transport("c3", adapters.AgentPort).RoundTrip(&http.Request{URL: &url.URL{}, Header: make(http.Header)})
+	if !errors.Is(err, adapters.ErrNotFound) {
+		t.Errorf("an unknown sandbox: %v", err)
 	}
 }

@@ -23,11 +23,15 @@ type rule struct {
 	hint  string
 }
 
+// What to do, where several failures have the same cure.
 const (
+	hintVersion = "use Podman 4.3 or newer, before 6"
 	hintSubID   = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
 	hintDisk    = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
-	hintVersion = "use Podman 4.3 or newer, before 6"
 	hintLimit   = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
+	hintImage   = "check the image's name, and fetch it with podman pull or with the pull policy missing"
+	hintLogin   = "log in to the registry with podman login, and check the image's name"
+	hintPort    = "choose another host port, or none to let the engine choose"
 )
 
 // rules are tried in order; the first match counts.
@@ -65,16 +69,16 @@ var rules = []rule{
 
 	// names and ports
 	{[]string{"is already in use"}, adapters.ErrExists, ""},
-	{[]string{"address already in use"}, adapters.ErrConflict, "choose another host port, or none to let the engine choose"},
-	{[]string{"failed to bind port"}, adapters.ErrConflict, "choose another host port, or none to let the engine choose"},
+	{[]string{"address already in use"}, adapters.ErrConflict, hintPort},
+	{[]string{"failed to bind port"}, adapters.ErrConflict, hintPort},
 
 	// images and registries
-	{[]string{"no such image"}, adapters.ErrNotFound, ""},
-	{[]string{"image not known"}, adapters.ErrNotFound, ""},
+	{[]string{"no such image"}, adapters.ErrNotFound, hintImage},
+	{[]string{"image not known"}, adapters.ErrNotFound, hintImage},
 	{[]string{"short-name"}, adapters.ErrNotFound, "write the image's name with its registry, such as docker.io/library/python:3.11-slim"},
-	{[]string{"unauthorized"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
-	{[]string{"authentication required"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
-	{[]string{"requested access to the resource is denied"}, adapters.ErrPermission, "log in to the registry with podman login, and check the image's name"},
+	{[]string{"unauthorized"}, adapters.ErrPermission, hintLogin},
+	{[]string{"authentication required"}, adapters.ErrPermission, hintLogin},
+	{[]string{"requested access to the resource is denied"}, adapters.ErrPermission, hintLogin},
 	{[]string{"manifest unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
 	{[]string{"name unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
 	{[]string{"toomanyrequests"}, adapters.ErrExhausted, "the registry limits pulls: wait, or podman login"},

@@ -23,7 +23,7 @@ func TestMapError(t *testing.T) {
 		kind    error
 		hint    bool
 	}{
-		{404, "no such image: python:3.11-slim: image not known", adapters.ErrNotFound, false},
+		{404, "no such image: python:3.11-slim: image not known", adapters.ErrNotFound, true},
 		{404, `no container with name or ID "x" found: no such container`, adapters.ErrNotFound, false},
 		{500, `creating container storage: the container name "qs-x" is already in use by 1234. You have to remove that container to be able to reuse that name: that name is already in use`, adapters.ErrExists, false},
 		{409, "wrong state", adapters.ErrConflict, false},

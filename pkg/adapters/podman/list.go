@@ -34,6 +34,9 @@ func notFound(id string) error {
 // List describes the sandboxes that the filter selects. It asks the engine
 // once, however many there are.
 func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters.Info, error) {
+	if filter.Root == "" && !filter.AllRoots {
+		return nil, nil
+	}
 	ctx, _, err := a.engine.use(ctx)
 	if err != nil {
 		return nil, err

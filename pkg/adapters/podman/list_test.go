@@ -76,6 +76,7 @@ func TestListFilters(t *testing.T) {
 		{adapters.Filter{States: []adapters.State{adapters.StateRunning}}, 1},
 		{adapters.Filter{States: []adapters.State{adapters.StatePaused}}, 0},
 	} {
+		test.filter.Root = a.root
 		infos, err := a.List(t.Context(), test.filter)
 		if err != nil || len(infos) != test.want {
 			t.Errorf("%+v: %d, %v, want %d", test.filter, len(infos), err, test.want)

@@ -52,6 +52,7 @@ type Adapter struct {
 	dirs    *statedir.Runtime
 	agent   *agentbin.Finder
 	watcher agentsock.Watcher
+	pool    *agentsock.Pool
 	engine  *engine
 	host    host
 	grace   time.Duration
@@ -67,12 +68,14 @@ var (
 
 // New returns an Adapter. The engine is spoken to when a method needs it.
 func New(cfg adapters.Config) *Adapter {
+	dirs := statedir.Open(cfg.Root)
 	return &Adapter{
 		root:    cfg.Root,
 		runtime: cfg.Runtime,
 		image:   cfg.Image,
 		log:     cfg.Logger,
-		dirs:    statedir.Open(cfg.Root),
+		dirs:    dirs,
+		pool:    agentsock.NewPool(dirs.Sandbox),
 		agent:   agentbin.New(cfg.Root),
 		engine:  newEngine(cfg.Logger),
 		host:    localHost{},
@@ -83,7 +86,7 @@ func New(cfg adapters.Config) *Adapter {
 // Transport reaches an HTTP service inside the sandbox, the agent's or that
 // at another port.
 func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundTripper, error) {
-	return agentsock.Transport(a.dirs.Sandbox(id), port), nil
+	return a.pool.Transport(id, port), nil
 }
 
 // DialPort opens a byte stream to a TCP port inside the sandbox.
@@ -93,19 +96,18 @@ func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, 
 
 // SetDeadline asks the agent: it keeps the time.
 func (a *Adapter) SetDeadline(ctx context.Context, id string, idle time.Duration) error {
-	client := a.client(id)
-	defer client.CloseIdleConnections()
-	_, err := client.SetTimeout(ctx, idle)
+	_, err := a.client(id).SetTimeout(ctx, idle)
 	return err
 }
 
 // client returns a client of the sandbox's agent.
 func (a *Adapter) client(id string) *agentclient.Client {
-	return agentclient.New(agentsock.Transport(a.dirs.Sandbox(id), adapters.AgentPort))
+	return agentclient.New(a.pool.Transport(id, adapters.AgentPort))
 }
 
-// Close gives back the connections to the engine.
+// Close gives back the idle connections, to the engine and to agents.
 func (a *Adapter) Close() error {
 	a.engine.close()
+	a.pool.Close()
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
-	"github.com/quixand/quixand/internal/agentclient"
 	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -51,8 +50,7 @@ func (c *creation) ready(ctx context.Context, watch *agentsock.Watch) error {
 // greet makes sure that it is the agent who answers, and hands over what the
 // engine must not see.
 func (c *creation) greet(ctx context.Context) error {
-	client := agentclient.New(agentsock.Transport(c.dirs.Sandbox(c.spec.ID), adapters.AgentPort))
-	defer client.CloseIdleConnections()
+	client := c.client(c.spec.ID)
 	if len(c.spec.Env) > 0 {
 		return client.Init(ctx, c.spec.Env)
 	}

@@ -16,8 +16,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/quixand/quixand/internal/agentclient"
-	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -265,9 +263,7 @@ func TestSetDeadline(t *testing.T) {
 	if err := a.SetDeadline(t.Context(), id, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	client := agentclient.New(agentsock.Transport(a.dirs.Sandbox(id), adapters.AgentPort))
-	defer client.CloseIdleConnections()
-	status, err := client.Status(t.Context())
+	status, err := a.client(id).Status(t.Context())
 	if err != nil || time.Duration(status.IdleTimeout) != time.Hour {
 		t.Errorf("%+v, %v", status, err)
 	}
