@@ -15,6 +15,7 @@ var codes = []struct {
 	code connect.Code
 }{
 	{fs.ErrNotExist, connect.CodeNotFound},
+	{unix.ENOTEMPTY, connect.CodeFailedPrecondition}, // Go counts it among fs.ErrExist
 	{fs.ErrExist, connect.CodeAlreadyExists},
 	{fs.ErrPermission, connect.CodePermissionDenied},
 	{unix.EROFS, connect.CodePermissionDenied},
@@ -23,7 +24,6 @@ var codes = []struct {
 	{unix.EISDIR, connect.CodeInvalidArgument},
 	{unix.EINVAL, connect.CodeInvalidArgument},
 	{unix.ENAMETOOLONG, connect.CodeInvalidArgument},
-	{unix.ENOTEMPTY, connect.CodeFailedPrecondition},
 	{unix.EBUSY, connect.CodeFailedPrecondition},
 	{unix.ENOSPC, connect.CodeResourceExhausted},
 	{unix.EDQUOT, connect.CodeResourceExhausted},
