@@ -44,6 +44,7 @@ type upload struct {
 	meta metadata
 	path string // the query's, or empty
 	done []written
+	seen map[string]bool // the paths of done
 }
 
 // Upload answers POST: each file is streamed to its place.
@@ -95,9 +96,6 @@ func (s *Service) upload(r *http.Request) ([]written, error) {
 	default:
 		err = httperr.BadRequest(fmt.Errorf("content type %q is neither multipart/form-data nor application/octet-stream", kind))
 	}
-	if up.done == nil {
-		up.done = []written{}
-	}
 	return up.done, err
 }
 
@@ -106,7 +104,7 @@ func (s *Service) newUpload(r *http.Request) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := &upload{user: u}
+	up := &upload{user: u, done: []written{}, seen: make(map[string]bool)}
 	if r.URL.Query().Get("path") != "" {
 		up.path = path
 	}
@@ -207,10 +205,8 @@ func (up *upload) partPath(part *multipart.Part) (string, error) {
 			return "", err
 		}
 	}
-	for _, w := range up.done {
-		if w.Path == path {
-			return "", fmt.Errorf("%q is given twice", path)
-		}
+	if up.seen[path] {
+		return "", fmt.Errorf("%q is given twice", path)
 	}
 	if len(up.done) == maxFiles {
 		return "", fmt.Errorf("more than %d files: send fewer at once", maxFiles)
@@ -245,6 +241,7 @@ func (up *upload) write(path string, body io.Reader) error {
 	if err != nil {
 		return err
 	}
+	up.seen[path] = true
 	up.done = append(up.done, written{Path: path, Name: filepath.Base(path), Type: "file", Metadata: meta})
 	return nil
 }

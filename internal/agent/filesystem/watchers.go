@@ -19,9 +19,15 @@ const (
 	unusedFor = 10 * time.Minute
 )
 
+// source is what a [watch.Watcher] is to its poller.
+type source interface {
+	Take() ([]watch.Event, error)
+	Close()
+}
+
 // polled is a watch that is asked for its events.
 type polled struct {
-	*watch.Watcher
+	source
 	withEntry bool
 	expiry    *time.Timer
 }
@@ -34,7 +40,7 @@ type watchers struct {
 
 func newWatchers() *watchers { return &watchers{byID: make(map[string]*polled)} }
 
-func (ws *watchers) add(w *watch.Watcher, withEntry bool) (id string, err error) {
+func (ws *watchers) add(w source, withEntry bool) (id string, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if len(ws.byID) == maxWatchers {
