@@ -49,6 +49,8 @@ func newStage(t *testing.T) *stage {
 	}
 	s := &stage{t: t, env: append(os.Environ(),
 		"QS_ADAPTER=fake", "QS_ROOT="+dir, "XDG_RUNTIME_DIR="+dir, engineSocket+"="+socket, "TERM=xterm")}
+	name, value := noRaceSleep()
+	s.env = append(s.env, name+"="+value)
 	s.id = strings.TrimSpace(s.output("create"))
 	return s
 }
@@ -441,4 +443,32 @@ func listen(t *testing.T) net.Listener {
 
 func portOf(l net.Listener) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func TestIDsMayBeShortened(t *testing.T) {
+	s := newStage(t)
+	if got := s.output("exec", s.id[:12], "echo", "yes"); got != "yes\n" {
+		t.Errorf("by a prefix: %q", got)
+	}
+	// More ids than beginnings: two must begin with the same character.
+	seen := map[byte]string{s.id[0]: s.id}
+	for {
+		id := strings.TrimSpace(s.output("create"))
+		other, taken := seen[id[0]]
+		if !taken {
+			seen[id[0]] = id
+			continue
+		}
+		var stderr bytes.Buffer
+		cmd := s.qs("status", id[:1])
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.wantCode(cmd, exitError)
+		if hint := stderr.String(); !strings.Contains(hint, id) || !strings.Contains(hint, other) {
+			t.Errorf("ambiguous: %q does not tell of %s and %s", hint, id, other)
+		}
+		return
+	}
 }

@@ -62,6 +62,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// noRaceSleep keeps a process that was built with the race detector from
+// sleeping for a second at its end, which is for races at exit.
+func noRaceSleep() (name, value string) { return "GORACE", "atexit_sleep_ms=0" }
+
 type engineKey struct{}
 
 func setUpScript(env *testscript.Env) error {
@@ -77,6 +81,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("XDG_RUNTIME_DIR", run)
 	env.Setenv(engineSocket, socket)
 	env.Setenv("TERM", "xterm")
+	env.Setenv(noRaceSleep())
 	server, err := serveEngine(socket)
 	if err != nil {
 		return err
