@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containers/podman/v5/libpod/define"
-	"github.com/containers/podman/v5/pkg/bindings/images"
-	"github.com/containers/podman/v5/pkg/bindings/system"
 	"golang.org/x/sys/unix"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -24,7 +21,7 @@ func (a *Adapter) Check(ctx context.Context) []adapters.Check {
 	if err != nil {
 		return append(findings, failed("engine", err), a.checkAgent(ctx))
 	}
-	info, err := system.Info(ctx, nil)
+	info, err := getInfo(ctx)
 	if err != nil {
 		return append(findings, failed("engine", mapError(err)), a.checkAgent(ctx))
 	}
@@ -44,15 +41,6 @@ func (a *Adapter) Check(ctx context.Context) []adapters.Check {
 		findings = append(findings, a.checkImage(ctx))
 	}
 	return findings
-}
-
-// engineControllers asks the engine for the cgroup controllers that it sees.
-func engineControllers(ctx context.Context) ([]string, error) {
-	info, err := system.Info(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	return info.Host.CgroupControllers, nil
 }
 
 func ok(name, format string, args ...any) adapters.Check {
@@ -112,7 +100,7 @@ func (a *Adapter) checkRuntimeDir() adapters.Check {
 	return ok(name, "%s", dir)
 }
 
-func checkRootless(info *define.Info) adapters.Check {
+func checkRootless(info *systemInfo) adapters.Check {
 	if !info.Host.Security.Rootless {
 		return fail("rootless", "run as an ordinary user, and leave CONTAINER_HOST unset",
 			"the engine runs as root: a sandbox would be root of this machine")
@@ -122,7 +110,7 @@ func checkRootless(info *define.Info) adapters.Check {
 
 // checkIDs wants the usual range: code runs as uid 1000, and images have files
 // of ids up to 65535.
-func checkIDs(info *define.Info) adapters.Check {
+func checkIDs(info *systemInfo) adapters.Check {
 	uids, gids := 0, 0
 	for _, m := range info.Host.IDMappings.UIDMap {
 		uids += m.Size
@@ -141,7 +129,7 @@ func checkIDs(info *define.Info) adapters.Check {
 
 // checkControllers compares what this process sees with what the engine says,
 // and warns of limits that nobody can enforce.
-func (a *Adapter) checkControllers(info *define.Info) adapters.Check {
+func (a *Adapter) checkControllers(info *systemInfo) adapters.Check {
 	const name = "cgroups"
 	have := a.host.controllers()
 	if len(have) == 0 {
@@ -155,13 +143,13 @@ func (a *Adapter) checkControllers(info *define.Info) adapters.Check {
 	}
 	if len(missing) > 0 {
 		return warn(name, hintLimit, "cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
-			info.Host.CgroupsVersion, strings.Join(missing, ", "))
+			info.Host.CgroupVersion, strings.Join(missing, ", "))
 	}
-	return ok(name, "cgroup %s, %s", info.Host.CgroupsVersion, strings.Join(have, " "))
+	return ok(name, "cgroup %s, %s", info.Host.CgroupVersion, strings.Join(have, " "))
 }
 
 // checkNetwork looks for the helper that the default network needs.
-func checkNetwork(conn *connection, info *define.Info) adapters.Check {
+func checkNetwork(conn *connection, info *systemInfo) adapters.Check {
 	helper, found := "pasta", info.Host.Pasta.Executable
 	cure := "dnf install passt, or apt install passt"
 	if conn.version.Major < 5 {
@@ -175,7 +163,7 @@ func checkNetwork(conn *connection, info *define.Info) adapters.Check {
 }
 
 // checkStorage looks at what sandboxes write to.
-func checkStorage(info *define.Info) adapters.Check {
+func checkStorage(info *systemInfo) adapters.Check {
 	const name, little = "storage", 1 << 30
 	var stat unix.Statfs_t
 	if err := unix.Statfs(info.Store.GraphRoot, &stat); err != nil {
@@ -201,7 +189,7 @@ func (a *Adapter) checkAgent(ctx context.Context) adapters.Check {
 	return ok("agent", "%s", path)
 }
 
-func (a *Adapter) checkOCIRuntime(info *define.Info) adapters.Check {
+func (a *Adapter) checkOCIRuntime(info *systemInfo) adapters.Check {
 	if got := info.Host.OCIRuntime.Name; !sameRuntime(got, a.runtime) {
 		return fail("runtime", hintRuntime, "the engine runs containers with %s, not %s", got, a.runtime)
 	}
@@ -209,7 +197,7 @@ func (a *Adapter) checkOCIRuntime(info *define.Info) adapters.Check {
 }
 
 func (a *Adapter) checkImage(ctx context.Context) adapters.Check {
-	there, err := images.Exists(ctx, a.image, nil)
+	there, err := imageExists(ctx, a.image)
 	switch {
 	case err != nil:
 		return failed("image", mapError(err))

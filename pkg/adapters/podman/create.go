@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/containers/podman/v5/pkg/bindings/containers"
-	"github.com/containers/podman/v5/pkg/specgen"
-
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -68,7 +65,7 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 }
 
 // specify refuses what cannot be had before anything is made.
-func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.Spec, agent string, created time.Time) (*specgen.SpecGenerator, error) {
+func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.Spec, agent string, created time.Time) (*containerSpec, error) {
 	if a.host.ownedByRoot(conn.socket) {
 		return nil, &adapters.Error{
 			Kind: adapters.ErrUnsupported,
@@ -90,8 +87,8 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 	}
 	// Before a refusal the engine itself is asked; it may live elsewhere
 	// than where this process looks.
-	if told, ask := engineControllers(ctx); ask == nil {
-		f.controllers = told
+	if told, ask := getInfo(ctx); ask == nil {
+		f.controllers = told.Host.CgroupControllers
 	}
 	return specFor(spec, f)
 }
@@ -100,7 +97,7 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 type creation struct {
 	*Adapter
 	spec      *adapters.Spec
-	container *specgen.SpecGenerator
+	container *containerSpec
 	id        string // the engine's, once there is one
 	maybe     bool   // the engine was asked for a container and did not answer
 }
@@ -151,7 +148,7 @@ func (c *creation) make(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseCreate, c.spec.Budgets.Create, func(ctx context.Context) error {
 		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
-		made, err := containers.CreateWithSpec(patient, c.container, nil)
+		made, err := createContainer(patient, c.container)
 		c.id = made.ID
 		if err != nil {
 			_, silent := errors.AsType[*transportError](err)
@@ -172,14 +169,14 @@ func (c *creation) checkRuntime(ctx context.Context) error {
 	if c.runtime == "" {
 		return nil
 	}
-	data, err := containers.Inspect(ctx, c.id, nil)
+	got, err := runtimeOf(ctx, c.id)
 	if err != nil {
 		return err
 	}
-	if !sameRuntime(data.OCIRuntime, c.runtime) {
+	if !sameRuntime(got, c.runtime) {
 		return &adapters.Error{
 			Kind: adapters.ErrUnsupported,
-			Err:  fmt.Errorf("the engine runs containers with %s and cannot be told over its API to use %s", data.OCIRuntime, c.runtime),
+			Err:  fmt.Errorf("the engine runs containers with %s and cannot be told over its API to use %s", got, c.runtime),
 			Hint: hintRuntime,
 		}
 	}
@@ -197,7 +194,7 @@ func (c *creation) start(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseStart, c.spec.Budgets.Start, func(ctx context.Context) error {
 		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
-		if err := containers.Start(patient, c.id, nil); err != nil {
+		if err := startContainer(patient, c.id); err != nil {
 			return err
 		}
 		return ctx.Err()
@@ -209,7 +206,7 @@ func (c *creation) start(ctx context.Context) error {
 func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	left := errors.Join(c.removeContainer(ctx), c.clear(ctx, c.spec.ID, claim))
+	left := errors.Join(c.removeMade(ctx), c.clear(ctx, c.spec.ID, claim))
 	if left == nil {
 		return why
 	}
@@ -218,7 +215,7 @@ func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) e
 	return &e
 }
 
-func (c *creation) removeContainer(ctx context.Context) error {
+func (c *creation) removeMade(ctx context.Context) error {
 	if c.id == "" && c.maybe {
 		found, err := find(ctx, c.root, c.spec.ID)
 		if err != nil {

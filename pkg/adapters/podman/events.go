@@ -2,12 +2,11 @@ package podman
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"iter"
 	"time"
-
-	"github.com/containers/podman/v5/pkg/bindings/system"
-	"github.com/containers/podman/v5/pkg/domain/entities/types"
 
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -20,55 +19,57 @@ var eventTypes = map[string]adapters.EventType{
 	"remove": adapters.EventRemoved,
 }
 
+// rawEvent is the engine's.
+type rawEvent struct {
+	Action   string
+	TimeNano int64
+	Actor    struct{ Attributes map[string]string }
+}
+
 // Events streams what happens to the sandboxes of this root, from the moment
 // of the first iteration on.
 func (a *Adapter) Events(ctx context.Context) iter.Seq2[adapters.Event, error] {
 	return func(yield func(adapters.Event, error) bool) {
 		// The engine takes a moment to listen; what happens meanwhile counts.
 		since := time.Now().Format(time.RFC3339Nano)
-		ctx, cancel := context.WithCancel(ctx)
-		stream, err := a.subscribe(ctx, since)
-		if err != nil {
-			if ctx.Err() == nil {
-				yield(adapters.Event{}, mapError(err))
-			}
-			cancel()
-			return
-		}
-		defer func() {
-			cancel()
-			for range stream { // the bindings' goroutine may wait to send
-			}
-		}()
-		for raw := range stream {
-			if event, ok := eventFrom(raw); ok && !yield(event, nil) {
-				return
-			}
-		}
-		if ctx.Err() == nil {
-			yield(adapters.Event{}, mapError(&transportError{errors.New("the engine has ended the stream of events")}))
+		err := a.follow(ctx, since, func(e adapters.Event) bool { return yield(e, nil) })
+		if err != nil && ctx.Err() == nil {
+			yield(adapters.Event{}, mapError(err))
 		}
 	}
 }
 
-func (a *Adapter) subscribe(ctx context.Context, since string) (<-chan types.Event, error) {
+// follow passes events on until the receiver has enough, which is no error,
+// or the stream ends, which is one.
+func (a *Adapter) follow(ctx context.Context, since string, receive func(adapters.Event) bool) error {
 	ctx, _, err := a.engine.use(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	stream := make(chan types.Event)
-	options := new(system.EventsOptions).WithStream(true).WithSince(since).WithFilters(map[string][]string{
-		"type":  {"container"},
-		"label": {labelRoot + "=" + a.root},
-	})
-	return stream, system.Events(ctx, stream, nil, options)
+	reports, err := events(ctx, since, labelRoot+"="+a.root)
+	if err != nil {
+		return err
+	}
+	defer reports.Close()
+	decoder := json.NewDecoder(reports)
+	for {
+		var raw rawEvent
+		if err := decoder.Decode(&raw); errors.Is(err, io.EOF) {
+			return &transportError{errors.New("the engine has ended the stream of events")}
+		} else if err != nil {
+			return &transportError{err}
+		}
+		if event, ok := eventFrom(raw); ok && !receive(event) {
+			return nil
+		}
+	}
 }
 
 // eventFrom leaves out what is no event of a sandbox.
-func eventFrom(raw types.Event) (adapters.Event, bool) {
+func eventFrom(raw rawEvent) (adapters.Event, bool) {
 	event := adapters.Event{
 		ID:   raw.Actor.Attributes[labelID],
-		Type: eventTypes[string(raw.Action)],
+		Type: eventTypes[raw.Action],
 		Time: time.Unix(0, raw.TimeNano),
 	}
 	ours := raw.Actor.Attributes["name"] == containerName(event.ID)

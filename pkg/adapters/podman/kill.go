@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os/exec"
 
-	"github.com/containers/podman/v5/pkg/bindings/containers"
-
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -46,12 +44,11 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 // Somebody else may do the same at this moment, the engine itself included
 // when the agent has just ended: what counts is that it is gone.
 func remove(ctx context.Context, container string) error {
-	options := new(containers.RemoveOptions).WithForce(true).WithTimeout(0).WithVolumes(true)
-	_, err := containers.Remove(ctx, container, options)
+	err := removeContainer(ctx, container)
 	if err == nil || errors.Is(mapError(err), adapters.ErrNotFound) {
 		return nil
 	}
-	if there, known := containers.Exists(ctx, container, nil); known == nil && !there {
+	if there, known := containerExists(ctx, container); known == nil && !there {
 		return nil
 	}
 	return err

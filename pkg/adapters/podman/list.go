@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/containers/podman/v5/pkg/bindings/containers"
-	"github.com/containers/podman/v5/pkg/domain/entities/types"
-
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -75,7 +72,7 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 }
 
 // find returns the container of one sandbox, or nil.
-func find(ctx context.Context, root, id string) (*types.ListContainer, error) {
+func find(ctx context.Context, root, id string) (*container, error) {
 	found, err := list(ctx, labelID+"="+id, labelRoot+"="+root)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -86,20 +83,19 @@ func find(ctx context.Context, root, id string) (*types.ListContainer, error) {
 // list returns the containers with all the labels that are ours indeed. An
 // image can carry such labels too, for instance one made from a sandbox, and
 // its containers inherit them; but not the name.
-func list(ctx context.Context, labels ...string) ([]types.ListContainer, error) {
-	options := new(containers.ListOptions).WithAll(true).WithFilters(map[string][]string{"label": labels})
-	found, err := containers.List(ctx, options)
+func list(ctx context.Context, labels ...string) ([]container, error) {
+	found, err := listContainers(ctx, labels...)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(found, func(c types.ListContainer) bool {
+	return slices.DeleteFunc(found, func(c container) bool {
 		_, err := infoFrom(c.Labels)
 		return err != nil || !slices.Contains(c.Names, containerName(c.Labels[labelID]))
 	}), nil
 }
 
 // describe is for containers from list, whose labels can be read.
-func describe(c *types.ListContainer) *adapters.Info {
+func describe(c *container) *adapters.Info {
 	info, err := infoFrom(c.Labels)
 	if err != nil {
 		panic("podman: list let a stranger in: " + err.Error())

@@ -18,8 +18,8 @@ func (d *double) has(containers ...any) {
 	d.on("GET /containers/json", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, containers) })
 }
 
-// container is one as the engine lists it. change makes it a special one.
-func container(t *testing.T, a *Adapter, id string, created time.Time, change func(c map[string]any, labels map[string]string)) any {
+// listed is a container as the engine lists it. change makes it a special one.
+func listed(t *testing.T, a *Adapter, id string, created time.Time, change func(c map[string]any, labels map[string]string)) any {
 	t.Helper()
 	spec := specOf(a)
 	spec.ID = id
@@ -39,15 +39,15 @@ func TestListTrustsNoLabels(t *testing.T) {
 	now := time.Now()
 	type labels = map[string]string
 	d.has(
-		container(t, a, "old", now.Add(-time.Hour), nil),
-		container(t, a, "new", now, func(c map[string]any, _ labels) {
+		listed(t, a, "old", now.Add(-time.Hour), nil),
+		listed(t, a, "new", now, func(c map[string]any, _ labels) {
 			c["State"] = "paused"
 			c["Ports"] = []any{map[string]any{"container_port": 80, "host_port": 8080}}
 		}),
-		container(t, a, "image", now, func(c map[string]any, _ labels) { c["Names"] = []string{"from-a-snapshot"} }),
-		container(t, a, "noid", now, func(_ map[string]any, l labels) { l[labelID] = "../../etc" }),
-		container(t, a, "notime", now, func(_ map[string]any, l labels) { l[labelCreated] = "yesterday" }),
-		container(t, a, "nojson", now, func(_ map[string]any, l labels) { l[labelMetadata] = "{" }),
+		listed(t, a, "image", now, func(c map[string]any, _ labels) { c["Names"] = []string{"from-a-snapshot"} }),
+		listed(t, a, "noid", now, func(_ map[string]any, l labels) { l[labelID] = "../../etc" }),
+		listed(t, a, "notime", now, func(_ map[string]any, l labels) { l[labelCreated] = "yesterday" }),
+		listed(t, a, "nojson", now, func(_ map[string]any, l labels) { l[labelMetadata] = "{" }),
 	)
 	infos, err := a.List(t.Context(), adapters.Filter{Root: a.root})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestListTrustsNoLabels(t *testing.T) {
 
 func TestListFilters(t *testing.T) {
 	d, a := newDouble(t)
-	d.has(container(t, a, "one", time.Now(), func(_ map[string]any, l map[string]string) { l[labelMetadata] = `{"k":"v","x":""}` }))
+	d.has(listed(t, a, "one", time.Now(), func(_ map[string]any, l map[string]string) { l[labelMetadata] = `{"k":"v","x":""}` }))
 	for _, test := range []struct {
 		filter adapters.Filter
 		want   int
@@ -100,12 +100,12 @@ func TestListSweeps(t *testing.T) {
 	}
 	d.on("GET /containers/json", func(w http.ResponseWriter, r *http.Request) {
 		all := map[string]any{
-			"alive": container(t, a, "alive", time.Now(), nil),
-			"never": container(t, a, "never", time.Now(), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
-			"over": container(t, a, "over", time.Now(), func(c map[string]any, _ map[string]string) {
+			"alive": listed(t, a, "alive", time.Now(), nil),
+			"never": listed(t, a, "never", time.Now(), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
+			"over": listed(t, a, "over", time.Now(), func(c map[string]any, _ map[string]string) {
 				c["State"], c["Exited"], c["ExitedAt"] = "exited", true, time.Now().Add(-time.Hour).Unix()
 			}),
-			"ending": container(t, a, "ending", time.Now(), func(c map[string]any, _ map[string]string) {
+			"ending": listed(t, a, "ending", time.Now(), func(c map[string]any, _ map[string]string) {
 				c["State"], c["Exited"], c["ExitedAt"] = "exited", true, time.Now().Unix()
 			}),
 		}
@@ -153,7 +153,7 @@ func TestKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, a := newDouble(t)
 			if test.there {
-				d.has(container(t, a, testID, time.Now(), nil))
+				d.has(listed(t, a, testID, time.Now(), nil))
 			}
 			if test.remove != nil {
 				d.on("DELETE /containers/{id}", test.remove)

@@ -3,10 +3,11 @@ package podman
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"time"
-
-	"github.com/containers/podman/v5/pkg/bindings/images"
 
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -14,13 +15,33 @@ import (
 // pull fetches the image, its name read as podman reads it.
 func (c *creation) pull(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhasePull, c.spec.Budgets.Pull, func(ctx context.Context) error {
-		out := &progressLines{began: time.Now(), report: c.spec.Progress}
-		_, err := images.Pull(ctx, c.spec.Image, new(images.PullOptions).WithPolicy("always").WithProgressWriter(out))
-		if err == nil {
-			err = ctx.Err()
+		reports, err := pullImage(ctx, c.spec.Image, string(c.spec.Pull))
+		if err != nil {
+			return err
 		}
-		return err
+		defer reports.Close()
+		return followPull(reports, &progressLines{began: time.Now(), report: c.spec.Progress})
 	})
+}
+
+// followPull reads reports to their end. A pull can fail after its answer has
+// begun, and then says so in one of them.
+func followPull(reports io.Reader, out io.Writer) error {
+	decoder := json.NewDecoder(reports)
+	var failures []error
+	for {
+		var report struct{ Stream, Error string }
+		switch err := decoder.Decode(&report); {
+		case errors.Is(err, io.EOF):
+			return errors.Join(failures...)
+		case err != nil:
+			return &transportError{err}
+		case report.Error != "":
+			failures = append(failures, errors.New(report.Error))
+		default:
+			io.WriteString(out, report.Stream)
+		}
+	}
 }
 
 // progressLines passes what the engine says during a pull on, by the line.

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/containers/podman/v5/pkg/bindings/containers"
-
 	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -61,7 +59,7 @@ func (c *creation) greet(ctx context.Context) error {
 // death returns when the sandbox has ended, and what can be said about it. It
 // returns nil when the context ends first.
 func (c *creation) death(ctx context.Context) error {
-	code, err := containers.Wait(ctx, c.id, nil)
+	code, err := waitContainer(ctx, c.id)
 	switch {
 	case ctx.Err() != nil:
 		return nil

@@ -9,10 +9,7 @@ import (
 	"time"
 
 	"github.com/blang/semver/v4"
-	"github.com/containers/podman/v5/pkg/specgen"
 	runspec "github.com/opencontainers/runtime-spec/specs-go"
-	nettypes "go.podman.io/common/libnetwork/types"
-	"go.podman.io/image/v5/manifest"
 
 	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -48,8 +45,8 @@ type facts struct {
 
 // specFor turns what a caller wants into what the engine understands. It
 // leaves no field to the image or to containers.conf on which the sandbox's
-// isolation depends.
-func specFor(spec *adapters.Spec, f *facts) (*specgen.SpecGenerator, error) {
+// isolation depends: what is false here is false, not absent.
+func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
 	labels, err := labelsFor(spec, f.created)
 	if err != nil {
 		return nil, err
@@ -58,12 +55,14 @@ func specFor(spec *adapters.Spec, f *facts) (*specgen.SpecGenerator, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := specgen.NewSpecGenerator(spec.Image, false)
-	s.RawImageName = spec.Image
-	s.Name = containerName(spec.ID)
-	s.Hostname = spec.ID
-	s.Labels = labels
-	s.ResourceLimits = limits
+	s := &containerSpec{
+		Name:      containerName(spec.ID),
+		Hostname:  spec.ID,
+		Labels:    labels,
+		Image:     spec.Image,
+		RawImage:  spec.Image,
+		Resources: limits,
+	}
 	setProcess(s, spec, f)
 	setIsolation(s)
 	setStorage(s, f)
@@ -72,8 +71,9 @@ func specFor(spec *adapters.Spec, f *facts) (*specgen.SpecGenerator, error) {
 	return s, nil
 }
 
-// setProcess makes the agent the only program that the engine starts.
-func setProcess(s *specgen.SpecGenerator, spec *adapters.Spec, f *facts) {
+// setProcess makes the agent the only program that the engine starts. The
+// environment is the image's; the caller's is for the agent alone.
+func setProcess(s *containerSpec, spec *adapters.Spec, f *facts) {
 	s.Entrypoint = []string{agentapi.BinaryPath}
 	s.Command = []string{
 		"--id=" + spec.ID,
@@ -91,33 +91,24 @@ func setProcess(s *specgen.SpecGenerator, spec *adapters.Spec, f *facts) {
 	s.WorkDir = "/" // the only one that every image has; the agent makes its own
 	s.Umask = "0022"
 	s.Systemd = "false"
-	s.Init = new(false)
-	s.Terminal = new(false)
-	s.Stdin = new(false)
-	s.EnvHost = new(false)
-	s.HTTPProxy = new(false)
 	// The agent adds its user itself, also to images without such a file.
-	s.Passwd = new(false)
+	s.Passwd = false
 }
 
-// setIsolation says what podman does by default as well, lest containers.conf
-// say otherwise.
-func setIsolation(s *specgen.SpecGenerator) {
-	private := specgen.Namespace{NSMode: specgen.Private}
+func setIsolation(s *containerSpec) {
+	private := namespace{"private"}
 	s.PidNS, s.IpcNS, s.UtsNS, s.CgroupNS = private, private, private, private
-	// The user namespace is the one that the rootless engine lives in.
-	s.UserNS = specgen.Namespace{NSMode: specgen.Host}
-	s.Privileged = new(false)
-	s.NoNewPrivileges = new(true)
+	// The "host" of a rootless engine's containers is its own user namespace.
+	s.UserNS = namespace{"host"}
+	s.NoNewPrivileges = true
 	s.CapDrop = []string{"ALL"}
 	s.CapAdd = slices.Clone(capabilities)
-	s.ReadOnlyFilesystem = new(false)
 }
 
 // setStorage mounts the agent and the directory in which its socket appears.
 // On SELinux hosts the agent is relabelled for all sandboxes ("z") and the
 // directory for this one alone ("Z").
-func setStorage(s *specgen.SpecGenerator, f *facts) {
+func setStorage(s *containerSpec, f *facts) {
 	agent := []string{"bind", "ro", "nosuid", "nodev"}
 	if !strings.HasPrefix(f.agent, "/usr/") {
 		// What packages install is labelled for containers to read, and not
@@ -132,26 +123,27 @@ func setStorage(s *specgen.SpecGenerator, f *facts) {
 		},
 	}
 	// Volumes that an image declares would outlive the sandbox.
-	s.ImageVolumeMode = "ignore"
+	s.ImageVolumes = "ignore"
 }
 
 // setLife makes the container vanish when the agent ends, whoever is alive
 // then, and die at once when it shall.
-func setLife(s *specgen.SpecGenerator, f *facts) {
-	s.Remove = new(true)
-	s.StopTimeout = new(uint(0))
+func setLife(s *containerSpec, f *facts) {
+	s.Remove = true
+	s.StopTimeout = 0
 	s.RestartPolicy = "no"
 	// An image's health checks would run a command in the sandbox for ever.
-	s.HealthConfig = &manifest.Schema2HealthConfig{Test: []string{"NONE"}}
-	s.LogConfiguration = &specgen.LogConfig{Driver: "k8s-file", Path: f.log, Size: logBytes}
+	s.Health = healthCheck{Test: []string{"NONE"}}
+	s.Log = logConfig{Driver: "k8s-file", Path: f.log, Size: logBytes}
 }
 
 // setNetwork gives the sandbox a way out that does not lead back to the host.
-func setNetwork(s *specgen.SpecGenerator, spec *adapters.Spec, f *facts) {
+// Only its resolver is behind it, at an address of the user-mode network's.
+func setNetwork(s *containerSpec, spec *adapters.Spec, f *facts) {
 	// The host's own /etc/hosts is nothing that a sandbox should read.
-	s.BaseHostsFile = "none"
+	s.HostsFile = "none"
 	if spec.Network == adapters.NetworkNone {
-		s.NetNS = specgen.Namespace{NSMode: specgen.NoNetwork}
+		s.NetNS = namespace{"none"}
 		return
 	}
 	if len(f.addresses) > 0 {
@@ -160,7 +152,7 @@ func setNetwork(s *specgen.SpecGenerator, spec *adapters.Spec, f *facts) {
 	}
 	s.NetNS, s.NetworkOptions = wayOut(f.api)
 	for _, p := range spec.Ports {
-		s.PortMappings = append(s.PortMappings, nettypes.PortMapping{
+		s.Ports = append(s.Ports, portMapping{
 			HostIP:        "127.0.0.1",
 			HostPort:      uint16(p.HostPort),
 			ContainerPort: uint16(p.Port),
@@ -171,18 +163,17 @@ func setNetwork(s *specgen.SpecGenerator, spec *adapters.Spec, f *facts) {
 
 // wayOut chooses among the user-mode networks that a rootless engine has: one
 // namespace for each sandbox, so that sandboxes cannot reach each other.
-func wayOut(api *semver.Version) (specgen.Namespace, map[string][]string) {
+func wayOut(api *semver.Version) (namespace, map[string][]string) {
 	if api.Major < 5 {
 		// pasta is not there before 4.4 and seldom installed before 5.
-		return specgen.Namespace{NSMode: specgen.Slirp},
-			map[string][]string{"slirp4netns": {"allow_host_loopback=false"}}
+		return namespace{"slirp4netns"}, map[string][]string{"slirp4netns": {"allow_host_loopback=false"}}
 	}
 	options := []string{"--no-map-gw"}
 	if api.GE(semver.MustParse("5.3.0")) {
 		// Since then podman maps 169.254.1.2 to the host unless told not to.
 		options = append(options, "--map-guest-addr", "none")
 	}
-	return specgen.Namespace{NSMode: specgen.Pasta}, map[string][]string{"pasta": options}
+	return namespace{"pasta"}, map[string][]string{"pasta": options}
 }
 
 // limitsFor asks for what the caller wants and refuses what the host cannot

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/blang/semver/v4"
-	"github.com/containers/podman/v5/pkg/specgen"
 
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -90,18 +89,18 @@ func TestSpecGolden(t *testing.T) {
 
 func TestWayOut(t *testing.T) {
 	for api, want := range map[string]struct {
-		mode    specgen.NamespaceMode
+		mode    string
 		options []string
 	}{
-		"4.3.1": {specgen.Slirp, []string{"allow_host_loopback=false"}},
-		"4.9.4": {specgen.Slirp, []string{"allow_host_loopback=false"}},
-		"5.0.0": {specgen.Pasta, []string{"--no-map-gw"}},
-		"5.2.5": {specgen.Pasta, []string{"--no-map-gw"}},
-		"5.3.0": {specgen.Pasta, []string{"--no-map-gw", "--map-guest-addr", "none"}},
-		"5.8.6": {specgen.Pasta, []string{"--no-map-gw", "--map-guest-addr", "none"}},
+		"4.3.1": {"slirp4netns", []string{"allow_host_loopback=false"}},
+		"4.9.4": {"slirp4netns", []string{"allow_host_loopback=false"}},
+		"5.0.0": {"pasta", []string{"--no-map-gw"}},
+		"5.2.5": {"pasta", []string{"--no-map-gw"}},
+		"5.3.0": {"pasta", []string{"--no-map-gw", "--map-guest-addr", "none"}},
+		"5.8.6": {"pasta", []string{"--no-map-gw", "--map-guest-addr", "none"}},
 	} {
 		ns, options := wayOut(new(semver.MustParse(api)))
-		if ns.NSMode != want.mode || !slices.Equal(options[string(want.mode)], want.options) {
+		if ns.Mode != want.mode || !slices.Equal(options[want.mode], want.options) {
 			t.Errorf("%s: %v, %v", api, ns, options)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/containers/podman/v5/pkg/domain/entities/types"
-
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -17,7 +15,7 @@ const abandoned = 30 * time.Second
 
 // sweep removes what sandboxes and creations that died have left behind. The
 // caller has just listed the containers of this root.
-func (a *Adapter) sweep(ctx context.Context, listed []types.ListContainer) {
+func (a *Adapter) sweep(ctx context.Context, listed []container) {
 	live := make(map[string]bool)
 	for i := range listed {
 		c := &listed[i]

@@ -1,0 +1,170 @@
+package podman
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/containers/podman/v5/pkg/bindings"
+)
+
+// The calls of Podman's API that this adapter makes. The bindings carry them:
+// they know connections, versions and errors. Their packages for containers,
+// images and the rest of the system are not used, for they link the engine
+// itself: 500 packages with C libraries such as gpgme and btrfs, without which
+// no program that imports this adapter could be built unless it set the same
+// build tags, and twice the size and the start time for every qs.
+
+// container is what a list tells of one.
+type container struct {
+	ID       string `json:"Id"`
+	Names    []string
+	State    string
+	Labels   map[string]string
+	Pid      int
+	Exited   bool
+	ExitedAt int64 // Unix time
+	Ports    []portMapping
+}
+
+// systemInfo is what the engine says about itself and its host.
+type systemInfo struct {
+	Version struct{ Version string }
+	Host    struct {
+		CgroupVersion     string
+		CgroupControllers []string
+		Security          struct{ Rootless bool }
+		IDMappings        struct{ UIDMap, GIDMap []struct{ Size int } }
+		OCIRuntime        struct{ Name string }
+		Pasta             struct{ Executable string }
+		Slirp4NetNS       struct{ Executable string }
+	}
+	Store struct{ GraphDriverName, GraphRoot string }
+}
+
+// createdContainer is the answer to a creation.
+type createdContainer struct {
+	ID       string `json:"Id"`
+	Warnings []string
+}
+
+func createContainer(ctx context.Context, spec *containerSpec) (made createdContainer, err error) {
+	body, err := json.Marshal(spec)
+	if err != nil {
+		return made, err
+	}
+	return made, call(ctx, http.MethodPost, "/containers/create", nil, bytes.NewReader(body), &made)
+}
+
+func startContainer(ctx context.Context, id string) error {
+	return call(ctx, http.MethodPost, "/containers/%s/start", nil, nil, nil, id)
+}
+
+// removeContainer kills without grace and removes, volumes included.
+func removeContainer(ctx context.Context, id string) error {
+	query := url.Values{"force": {"true"}, "timeout": {"0"}, "volumes": {"true"}}
+	return call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+}
+
+// waitContainer returns the exit code once the container has ended. By its full
+// id this works for a while after its removal, too.
+func waitContainer(ctx context.Context, id string) (code int, err error) {
+	return code, call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
+}
+
+func listContainers(ctx context.Context, labels ...string) (found []container, err error) {
+	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": labels})}}
+	return found, call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+}
+
+// runtimeOf returns the OCI runtime that a container was made for.
+func runtimeOf(ctx context.Context, id string) (string, error) {
+	var data struct{ OCIRuntime string }
+	err := call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
+	return data.OCIRuntime, err
+}
+
+func containerExists(ctx context.Context, id string) (bool, error) {
+	return exists(ctx, "/containers/%s/exists", id)
+}
+
+func imageExists(ctx context.Context, name string) (bool, error) {
+	return exists(ctx, "/images/%s/exists", name)
+}
+
+func exists(ctx context.Context, path, name string) (bool, error) {
+	resp, err := request(ctx, http.MethodGet, path, nil, nil, name)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return false, nil
+	}
+	return true, resp.Process(nil)
+}
+
+// pullImage streams the engine's reports, one JSON object after the other.
+func pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
+	query := url.Values{"reference": {name}, "policy": {policy}}
+	return stream(ctx, http.MethodPost, "/images/pull", query)
+}
+
+// events streams what happens to containers with a label, as JSON objects.
+func events(ctx context.Context, since, label string) (io.ReadCloser, error) {
+	selected := filters(map[string][]string{"type": {"container"}, "label": {label}})
+	query := url.Values{"stream": {strconv.FormatBool(true)}, "since": {since}, "filters": {selected}}
+	return stream(ctx, http.MethodGet, "/events", query)
+}
+
+// getInfo takes the engine 100 ms.
+func getInfo(ctx context.Context) (info *systemInfo, err error) {
+	info = new(systemInfo)
+	return info, call(ctx, http.MethodGet, "/info", nil, nil, info)
+}
+
+// filters is a query parameter of lists.
+func filters(f map[string][]string) string {
+	text, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return string(text)
+}
+
+// request sends one request to the engine in ctx. The path's verbs are filled
+// with args.
+func request(ctx context.Context, method, path string, query url.Values, body io.Reader, args ...string) (*bindings.APIResponse, error) {
+	conn, err := bindings.GetClient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return conn.DoRequest(ctx, body, method, path, query, nil, args...)
+}
+
+// call is a request with one answer, which is decoded into out.
+func call(ctx context.Context, method, path string, query url.Values, body io.Reader, out any, args ...string) error {
+	resp, err := request(ctx, method, path, query, body, args...)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return resp.Process(out)
+}
+
+// stream is a request whose answer goes on for a while.
+func stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	resp, err := request(ctx, method, path, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !resp.IsSuccess() {
+		defer resp.Body.Close()
+		return nil, resp.Process(nil)
+	}
+	return resp.Body, nil
+}
