@@ -63,9 +63,13 @@ func (c Config) withDefaults() Config {
 }
 
 // confine does what needs privileges that the agent then gives up. It fails
-// rather than leave a sandbox open that was to be closed.
+// rather than leave a sandbox open that was to be closed, and before it has
+// changed anything of a system that is no sandbox.
 func (c Config) confine() error {
-	if len(c.BlockAddresses) > 0 && !c.Init {
+	switch {
+	case c.Init && os.Getpid() != 1:
+		return errors.New("only process 1 can be a sandbox's init")
+	case len(c.BlockAddresses) > 0 && !c.Init:
 		return errors.New("only a sandbox's init can block addresses")
 	}
 	if err := netblock.Block(c.BlockAddresses); err != nil {

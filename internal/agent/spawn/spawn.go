@@ -57,9 +57,6 @@ const threads = 2
 // New returns a Spawner. As Init it fails when this process lacks the
 // privileges to confine its children.
 func New(o Options) (*Spawner, error) {
-	if o.Init && os.Getpid() != 1 {
-		return nil, errors.New("only process 1 can be a sandbox's init")
-	}
 	s := &Spawner{}
 	s.user = sync.OnceValues(func() (*pool, error) { return s.newPool(0, o.Init) })
 	s.root = sync.OnceValues(func() (*pool, error) { return s.newPool(rootCaps, o.Init) })

@@ -1,0 +1,364 @@
+package agent_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/quixand/quixand/internal/agent"
+	"github.com/quixand/quixand/internal/agent/access"
+	"github.com/quixand/quixand/internal/agent/activity"
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/envd"
+	fspb "github.com/quixand/quixand/internal/envd/filesystem"
+	pb "github.com/quixand/quixand/internal/envd/process"
+)
+
+// do sends a request of alternating header names and values.
+func (b *box) do(t testing.TB, method, path, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(answer)
+}
+
+func TestHealth(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	res, body := b.do(t, "GET", "/health", "")
+	if res.StatusCode != http.StatusNoContent || body != "" {
+		t.Error(res, body)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	_, body := b.get(t, "/metrics")
+	var m map[string]float64
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ts", "cpu_count", "cpu_used_pct", "mem_total", "mem_used", "mem_cache", "mem_total_mib", "mem_used_mib", "disk_used", "disk_total"} {
+		if _, ok := m[name]; !ok {
+			t.Errorf("no %s in %s", name, body)
+		}
+	}
+}
+
+func TestInit(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	res, body := b.do(t, "POST", "/init", `{"envVars":{"A":"1"},"accessToken":"secret","timestamp":"2030-01-01T00:00:00Z"}`)
+	if res.StatusCode != http.StatusNoContent || body != "" || res.Header.Get("X-Envd-Version") != envd.Version {
+		t.Fatal(res, body)
+	}
+	if res, body := b.do(t, "GET", "/envs", ""); res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"code":401`) {
+		t.Error(res, body)
+	}
+	envs := func(token string) string {
+		_, body := b.do(t, "GET", "/envs", "", access.Header, token)
+		return body
+	}
+	if got := envs("secret"); !strings.Contains(got, `"A":"1"`) {
+		t.Error(got)
+	}
+	if res, _ := b.do(t, "POST", "/init", `{"envVars":{"A":"2"}}`); res.StatusCode != http.StatusUnauthorized {
+		t.Error("init without the token:", res)
+	}
+	b.do(t, "POST", "/init", `{"envVars":{"A":"old"},"accessToken":"secret","timestamp":"2029-01-01T00:00:00Z"}`)
+	if got := envs("secret"); !strings.Contains(got, `"A":"1"`) {
+		t.Error("an older request was applied:", got)
+	}
+	b.do(t, "POST", "/init", `{"accessToken":"secret","timestamp":"2031-01-01T00:00:00Z"}`)
+	if got := envs("secret"); strings.Contains(got, `"A"`) {
+		t.Error("the environment was not replaced:", got)
+	}
+	for _, bad := range []string{`{"envVars":{"A=B":"1"},"accessToken":"secret"}`, `{"defaultUser":"no-such-user","accessToken":"secret"}`, `no json`, `{"defaultWorkdir":"~root","accessToken":"secret"}`} {
+		if res, body := b.do(t, "POST", "/init", bad); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %v %s", bad, res.Status, body)
+		}
+	}
+	if res, _ := b.do(t, "POST", "/init", ``); res.StatusCode != http.StatusUnauthorized {
+		t.Error("empty init without the token:", res)
+	}
+}
+
+func TestInitSetsDefaults(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	if err := os.Mkdir(filepath.Join(b.home, "work"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, "POST", "/init", `{"defaultWorkdir":"~/work"}`)
+	if r := b.run(t, command("/bin/pwd")); r.stdout.String() != b.home+"/work\n" {
+		t.Error(r.stdout.String(), r.err)
+	}
+	b.do(t, "POST", "/init", `{"defaultWorkdir":"/no/such/dir"}`)
+	wantCode(t, b.run(t, command("/bin/pwd")).err, connect.CodeInvalidArgument)
+	if _, body := b.get(t, agentapi.PathStatus); !strings.Contains(body, `"workdir":"/no/such/dir"`) {
+		t.Error(body)
+	}
+}
+
+func TestTokenGuardsCalls(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	b.do(t, "POST", "/init", `{"accessToken":"secret"}`)
+	_, err := b.process.List(t.Context(), connect.NewRequest(&pb.ListRequest{}))
+	wantCode(t, err, connect.CodeUnauthenticated)
+	req := connect.NewRequest(&pb.ListRequest{})
+	req.Header().Set(access.Header, "secret")
+	if _, err := b.process.List(t.Context(), req); err != nil {
+		t.Error(err)
+	}
+	if res, _ := b.do(t, "GET", "/health", ""); res.StatusCode != http.StatusNoContent {
+		t.Error(res)
+	}
+	signature := access.Sign("f", "write", "", "secret", "")
+	target := "/files?path=f&signature=" + strings.NewReplacer("+", "%2B", "/", "%2F").Replace(signature)
+	if res, body := b.do(t, "POST", target, "x", "Content-Type", "application/octet-stream"); res.StatusCode != http.StatusOK {
+		t.Error(res, body)
+	}
+	if res, _ := b.do(t, "GET", target, ""); res.StatusCode != http.StatusUnauthorized {
+		t.Error(res)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	b.do(t, "POST", "/init", `{"accessToken":"secret"}`)
+	res, _ := b.do(t, "OPTIONS", "/process.Process/Start", "", "Origin", "https://x", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-access-token")
+	if h := res.Header; res.StatusCode != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" ||
+		!strings.Contains(h.Get("Access-Control-Allow-Methods"), "PATCH") || h.Get("Access-Control-Allow-Headers") != "x-access-token" {
+		t.Error(res)
+	}
+	if res, _ := b.do(t, "GET", "/health", "", "Origin", "https://x"); res.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Error(res)
+	}
+}
+
+func TestUnknownEndpoint(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	for _, path := range []string{"/", "/nothing", "/quixand/v2/status", "/files/other"} {
+		if res, body := b.do(t, "GET", path, ""); res.StatusCode != http.StatusNotFound || !strings.Contains(body, `"code":404`) {
+			t.Error(path, res, body)
+		}
+	}
+}
+
+func TestLargeMessagesAreRefused(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	req := command("/bin/cat")
+	req.Stdin = nil
+	p := b.start(t, t.Context(), req)
+	go p.rest()
+	if err := b.send(t, p.pid, stdin(strings.Repeat("x", 4<<20))); err != nil {
+		t.Error(err)
+	}
+	if err := b.send(t, p.pid, stdin(strings.Repeat("x", 5<<20))); connect.CodeOf(err) != connect.CodeResourceExhausted {
+		t.Error(err)
+	}
+	if r := b.run(t, command("/bin/true", strings.Repeat("x", 5<<20))); r.err == nil {
+		t.Error("a start request of 5 MiB was accepted")
+	}
+	if res, _ := b.do(t, "POST", "/init", strings.Repeat(" ", 5<<20)); res.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Error(res)
+	}
+}
+
+func TestTimeoutRequests(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: time.Hour})
+	set := func(body string) agentapi.Status {
+		t.Helper()
+		res, answer := b.do(t, "POST", agentapi.PathTimeout, body)
+		var s agentapi.Status
+		if err := json.Unmarshal([]byte(answer), &s); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res.Status, answer, err)
+		}
+		return s
+	}
+	if s := set(`{"idleTimeoutMs":7200000}`); time.Duration(s.IdleTimeout) != 2*time.Hour || time.Until(s.Deadline) < 119*time.Minute {
+		t.Errorf("%+v", s)
+	}
+	if s := set(``); time.Duration(s.IdleTimeout) != 2*time.Hour {
+		t.Errorf("%+v", s)
+	}
+	if s := set(`{"idleTimeoutMs":-1}`); s.IdleTimeout >= 0 || !s.Deadline.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	if res, _ := b.do(t, "POST", agentapi.PathTimeout, `{"idleTimeoutMs":9223372036854775807}`); res.StatusCode != http.StatusBadRequest {
+		t.Error(res)
+	}
+}
+
+func TestAskingHowThingsAreIsNoActivity(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: 300 * time.Millisecond})
+	client := *b.http
+	for start := time.Now(); ; {
+		for _, path := range []string{"/health", "/metrics", agentapi.PathStatus} {
+			if res, err := client.Get(base + path); err == nil {
+				res.Body.Close()
+			}
+		}
+		select {
+		case <-b.Done():
+			if !errors.Is(b.Err(), activity.ErrIdle) {
+				t.Error(b.Err())
+			}
+			return
+		default:
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("being asked kept the sandbox alive")
+		}
+	}
+}
+
+func TestWorkKeepsASandboxAlive(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: 100 * time.Millisecond})
+	if r := b.run(t, command("/bin/sleep", "0.5")); r.end.GetExitCode() != 0 || r.err != nil {
+		t.Error(r.end, r.err)
+	}
+	s, err := b.files.WatchDir(t.Context(), connect.NewRequest(&fspb.WatchDirRequest{Path: "."}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Receive()
+	time.Sleep(300 * time.Millisecond) // the time that must pass is what is tested
+	if err := b.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	b := newBox(t, agent.Config{Lifetime: 100 * time.Millisecond})
+	p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	<-b.Done()
+	if !errors.Is(b.Err(), activity.ErrLifetime) {
+		t.Error(b.Err())
+	}
+	if r := p.rest(); r.err == nil {
+		t.Error("the stream ended as if all were well")
+	}
+}
+
+func TestTunnel(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			_, _ = io.Copy(c, c)
+			c.Close()
+		}
+	}()
+	c, err := b.http.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET %s?port=%d HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\necho", agentapi.PathTunnel, l.Addr().(*net.TCPAddr).Port, agentapi.TunnelProtocol)
+	_ = c.(*net.UnixConn).CloseWrite()
+	r := bufio.NewReader(c)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(res, err)
+	}
+	if got, err := io.ReadAll(r); string(got) != "echo" {
+		t.Error(string(got), err)
+	}
+}
+
+func TestArchive(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	b.post(t, "/files?path=d/f", "application/octet-stream", "data")
+	res, stream := b.do(t, "GET", agentapi.PathArchive+"?path=d", "")
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res)
+	}
+	if res, body := b.do(t, "PUT", agentapi.PathArchive+"?path=e", stream); res.StatusCode != http.StatusNoContent {
+		t.Fatal(res, body)
+	}
+	if _, body := b.get(t, "/files?path=e/d/f"); body != "data" {
+		t.Error(body)
+	}
+}
+
+func TestListenTwice(t *testing.T) {
+	dir := t.TempDir()
+	first, err := agent.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	second, err := agent.Listen(dir) // a socket that a crash left behind is no obstacle
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Error(info, err)
+	}
+	entries, _ := os.ReadDir(dir)
+	if len(entries) != 1 || entries[0].Name() != agentapi.SocketName {
+		t.Error(entries)
+	}
+}
+
+func TestUnknownAccount(t *testing.T) {
+	if a, err := agent.New(agent.Config{User: "no-such-user"}); err == nil {
+		a.Close()
+		t.Error("no error")
+	}
+}
+
+func TestInitIsForProcessOne(t *testing.T) {
+	if a, err := agent.New(agent.Config{Init: true}); err == nil {
+		a.Close()
+		t.Error("no error")
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	a, err := agent.New(agent.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	l, err := agent.Listen(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Serve(ctx, l); err != nil {
+		t.Error(err)
+	}
+}
