@@ -46,10 +46,9 @@ type (
 		Modified time.Time
 	}
 	errorShape struct {
-		Error struct {
-			Code                                        int
-			Kind, Message, Hint, Phase, Op, ID, Adapter string
-		}
+		Error, Kind, ID, Phase, Hint string
+
+		ExitCode int
 	}
 )
 
@@ -88,7 +87,7 @@ var _ = Describe("qs --json", needsEngine, Ordered, ContinueOnFailure, func() {
 		Expect(out.Stdout).To(BeEmpty())
 		Expect(out.Code).To(Equal(3))
 		failure := decode[errorShape](out.Stderr)
-		Expect(failure.Error.Kind).To(Equal("not found"))
-		Expect(failure.Error.Message).To(ContainSubstring("missing"))
+		Expect(failure).To(And(HaveField("Kind", "not found"), HaveField("ID", *id), HaveField("ExitCode", 3),
+			HaveField("Error", ContainSubstring("missing"))))
 	})
 })

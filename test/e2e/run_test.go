@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -83,9 +82,17 @@ var _ = Describe("qs run", needsEngine, func() {
 		})
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
 			It(fmt.Sprintf("leaves nothing when signal %d ends it", sig), limit, func(ctx SpecContext) {
-				session := running(ctx, "trap '' TERM HUP; echo ready; while :; do sleep 0.01; done")
+				session := running(ctx, "echo ready; exec sleep 1000")
 				session.Signal(sig)
-				Eventually(ctx, session).WithTimeout(20 * time.Second).Should(gexec.Exit(128 + int(sig)))
+				Eventually(ctx, session).Should(gexec.Exit(128 + int(sig)))
+				expectNone(ctx)
+			})
+			It(fmt.Sprintf("leaves nothing when signal %d comes twice to a command that ignores it", sig), limit, func(ctx SpecContext) {
+				session := running(ctx, "trap 'echo no' TERM HUP; echo ready; while :; do sleep 0.01; done")
+				session.Signal(sig)
+				Eventually(ctx, session.Out).Should(gbytes.Say("no"))
+				session.Signal(sig)
+				Eventually(ctx, session).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 				expectNone(ctx)
 			})
 		}

@@ -40,7 +40,7 @@ var _ = Describe("qs", needsEngine, Ordered, ContinueOnFailure, func() {
 	It("execs: says what is wrong in one line", limit, func(ctx SpecContext) {
 		out := qs(ctx, "exec", "zzzzzzzz", "true")
 		Expect(out.Code).To(Equal(125))
-		Expect(out.Stderr).To(MatchRegexp(`^qs: .*zzzzzzzz.*not found.*\n`))
+		Expect(out.Stderr).To(MatchRegexp(`^qs: .*zzzzzzzz.*\nhint: .+\n$`))
 		out = qs(ctx, "exec", *id, "--", "no-such-command")
 		Expect(out.Code).To(Equal(127))
 		Expect(out.Stderr).To(ContainSubstring("no-such-command"))
