@@ -101,6 +101,7 @@ func describeReplay(f *fixture, b *box) {
 	})
 	it("counts stdout and stderr together", func(ctx SpecContext) {
 		ref := b.detached(ctx, "echo 12345; sleep 0.1; echo 67890 >&2; sleep 0.1; echo abcde")
+		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
 		out, errs, _, err := b.attached(ctx, ref, 9)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out).To(Equal("abcde\n"))
