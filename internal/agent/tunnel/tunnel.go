@@ -71,7 +71,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.wg.Done()
-	inside, err := dial(r.Context(), port)
+	// A client that has sent all it has may have finished its side already,
+	// which net/http takes for its going away.
+	inside, err := dial(context.WithoutCancel(r.Context()), port)
 	if err != nil {
 		httperr.Write(w, http.StatusBadGateway, fmt.Sprintf("port %d: %v", port, err))
 		return
