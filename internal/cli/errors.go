@@ -90,8 +90,7 @@ func (a *App) printJSONLine(v any) {
 
 // flatten gives the errors that errors.Join has put together.
 func flatten(err error) []error {
-	switch err.(type) {
-	case *adapters.Error, *invocation:
+	if _, ok := err.(*adapters.Error); ok { //nolint:errorlint // what is wrapped is the question
 		return []error{err}
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

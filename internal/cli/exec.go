@@ -185,12 +185,13 @@ func (a *App) runCommand(ctx context.Context, cmd *quixand.Cmd, flags *commandFl
 	stdout, flushStdout := guarded(a.Stdout)
 	stderr, flushStderr := guarded(a.Stderr)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	a.interrupts.expect()
+	defer a.interrupts.release()
 	if err := cmd.Start(ctx); err != nil {
 		return &invocation{err}
 	}
-	unpass := a.interrupts.passTo(cmd.Process)
+	a.interrupts.passTo(cmd.Process)
 	err := cmd.Wait()
-	unpass()
 	return errors.Join(commandEnd(err), flushStdout(), flushStderr())
 }
 

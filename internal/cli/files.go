@@ -16,7 +16,8 @@ Relative paths begin at the sandbox's workdir (/workspace), ~ is the user's
 home.`
 
 func newFilesCmd(a *App) *cobra.Command {
-	cmd := newGroupCmd("files", "List, copy and change files of a sandbox",
+	cmd := newGroupCmd(
+		"files", "List, copy and change files of a sandbox",
 		newFilesListCmd(a),
 		newFilesStatCmd(a),
 		newFilesCatCmd(a),

@@ -17,9 +17,11 @@ type interrupts struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	mu     sync.Mutex
-	target signaller
-	passed int
+	mu       sync.Mutex
+	starting bool // a command is about to run: a signal waits for it
+	target   signaller
+	passed   int
+	held     syscall.Signal
 }
 
 // signaller is a running command.
@@ -57,15 +59,33 @@ func (a *App) catchSignals(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// passTo sends the signals to a command from now on; the result undoes it.
-func (i *interrupts) passTo(target signaller) func() {
+// expect says that a command is being started. It may run, and say so, before
+// its start is known here; a signal that comes in between is meant for it.
+func (i *interrupts) expect() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.target, i.passed = target, 0
-	return func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.target = nil
+	i.starting, i.passed, i.held = true, 0, 0
+}
+
+// passTo sends the signals to the command that was expected.
+func (i *interrupts) passTo(target signaller) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.starting, i.target = false, target
+	if sig := i.held; sig != 0 {
+		i.held = 0
+		i.pass(func(ctx context.Context) error { return target.Signal(ctx, sig) })
+	}
+}
+
+// release ends what expect began. A signal for a command that never came was
+// for qs.
+func (i *interrupts) release() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.starting, i.target = false, nil
+	if i.held != 0 {
+		i.cancel(interrupted{i.held})
 	}
 }
 
@@ -75,6 +95,8 @@ func (i *interrupts) handle(sig syscall.Signal) {
 	i.passed++
 	target := i.target
 	switch {
+	case i.starting && i.passed == 1:
+		i.held = sig
 	case target == nil || i.passed > 2:
 		i.cancel(interrupted{sig})
 	case i.passed == 1:

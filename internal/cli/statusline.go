@@ -49,7 +49,7 @@ func (l *statusLine) set(text string) {
 // clear takes the line off the screen.
 func (l *statusLine) clear() {
 	if l.w != nil && !l.drawn.IsZero() {
-		io.WriteString(l.w, "\r\x1b[K")
+		fmt.Fprint(l.w, "\r\x1b[K")
 	}
 }
 
