@@ -100,8 +100,9 @@ func (c *Client) send(ctx context.Context, method, path string, query, headers [
 type Download struct {
 	Size int64 // -1 when the agent does not say
 
-	dog  *watchdog
-	body io.ReadCloser
+	dog   *watchdog
+	body  io.ReadCloser
+	whole bool // though a range was asked for
 }
 
 // ReadFile opens length bytes of a file from offset on; a negative length is
@@ -112,6 +113,10 @@ func (c *Client) ReadFile(ctx context.Context, path, user string, offset, length
 		return c.open(ctx, pathFiles, query, nil)
 	}
 	d, err := c.open(ctx, pathFiles, query, []string{"Range", byteRange(offset, length)})
+	if err == nil && d.whole {
+		d.body = &skipping{d.body, offset}
+		d.Size = max(d.Size-offset, min(d.Size, 0))
+	}
 	if err == nil && length >= 0 {
 		d.body = &limited{d.body, length}
 		d.Size = min(d.Size, length)
@@ -139,7 +144,7 @@ func (c *Client) open(ctx context.Context, path string, query, headers []string)
 	req := newRequest(dog.ctx, http.MethodGet, path, query, headers)
 	wanted := []int{http.StatusOK}
 	if headers != nil {
-		wanted = []int{http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}
+		wanted = append(wanted, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable)
 	}
 	res, err := c.do(req, wanted...)
 	if err != nil {
@@ -150,6 +155,9 @@ func (c *Client) open(ctx context.Context, path string, query, headers []string)
 	dog.pause()
 	d := &Download{Size: res.ContentLength, dog: dog, body: res.Body}
 	switch res.StatusCode {
+	case http.StatusOK:
+		// An empty file has no ranges, nor has one in /proc, which has no size.
+		d.whole = headers != nil
 	case http.StatusRequestedRangeNotSatisfiable:
 		_ = res.Body.Close()
 		d.Size, d.body = 0, http.NoBody
@@ -187,6 +195,23 @@ func (d *Download) Read(p []byte) (int, error) {
 func (d *Download) Close() error {
 	d.dog.end()
 	return d.body.Close()
+}
+
+// skipping drops the beginning of a body.
+type skipping struct {
+	io.ReadCloser
+	left int64
+}
+
+func (s *skipping) Read(p []byte) (int, error) {
+	for s.left > 0 {
+		n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
+		s.left -= int64(n)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.ReadCloser.Read(p)
 }
 
 // limited ends a body that an agent makes longer than was asked for.
