@@ -172,6 +172,23 @@ func describeRanges(b *box) {
 			Expect(io.ReadAll(rc)).To(BeEquivalentTo(r.want))
 		})
 	}
+	it("reads a part of a file that has no size of its own, as in /proc", func(ctx SpecContext) {
+		all := b.read(ctx, "/proc/version")
+		rc, err := b.Files.OpenRange(ctx, "/proc/version", 6, 7)
+		Expect(err).NotTo(HaveOccurred())
+		defer rc.Close()
+		Expect(io.ReadAll(rc)).To(BeEquivalentTo(all[6:13]))
+	})
+	it("reads no part of an empty file", func(ctx SpecContext) {
+		file := path.Join(b.dir(ctx), "file")
+		b.write(ctx, file, "")
+		for _, r := range [][2]int64{{0, 5}, {3, -1}, {3, 5}} {
+			rc, err := b.Files.OpenRange(ctx, file, r[0], r[1])
+			Expect(err).NotTo(HaveOccurred())
+			Expect(io.ReadAll(rc)).To(BeEmpty())
+			Expect(rc.Close()).To(Succeed())
+		}
+	})
 	it("refuses a negative offset", func(ctx SpecContext) {
 		file := path.Join(b.dir(ctx), "file")
 		b.write(ctx, file, "x")

@@ -58,8 +58,9 @@ func describePTY(f *fixture) {
 		})
 		it("refuses a size that is none", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"cat"}})
-			Expect(t.Resize(ctx, 0, 0)).To(failAs(quixand.ErrInvalid))
-			Expect(t.Resize(ctx, -1, 1<<20)).To(failAs(quixand.ErrInvalid))
+			for _, size := range [][2]int{{-1, 24}, {80, -1}, {1 << 16, 24}, {80, 1 << 16}} {
+				Expect(t.Resize(ctx, size[0], size[1])).To(failAs(quixand.ErrInvalid), "%v", size)
+			}
 			Expect(t.Close()).To(Succeed())
 		})
 		it("interrupts by Ctrl-C", func(ctx SpecContext) {
