@@ -1,3 +1,8 @@
+//go:build containers_image_openpgp
+
+// Podman's own client, the reference, needs this build tag and those of the
+// Makefile.
+
 package main
 
 import (

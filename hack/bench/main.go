@@ -1,3 +1,5 @@
+//go:build containers_image_openpgp
+
 // Command bench measures Quixand on this machine, beside the engine's own
 // means and the host's, in one run: absolute times on a shared machine prove
 // nothing, ratios taken side by side do. It prints a table and writes the same
