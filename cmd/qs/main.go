@@ -3,11 +3,15 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/quixand/quixand/internal/cli"
 	_ "github.com/quixand/quixand/pkg/adapters/podman"
 )
 
 func main() {
+	if os.Getenv("GOTRACEBACK") == "" {
+		debug.SetTraceback("none") // a user has no use for one
+	}
 	os.Exit(cli.New().Main(os.Args[1:]))
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -213,10 +215,13 @@ func (a *App) forwardsStdin(interactive bool) bool {
 	if !ok {
 		return a.Stdin != nil
 	}
-	in, err := f.Stat()
+	info, err := f.Stat()
 	if err != nil {
 		return false // closed
 	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(in, null)
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || info.Mode()&os.ModeCharDevice == 0 || stat.Rdev != nullDevice
 }
+
+// nullDevice is the number of /dev/null, whichever /dev it is in.
+var nullDevice = unix.Mkdev(1, 3)

@@ -211,6 +211,29 @@ func TestBrokenPipeEndsQuietly(t *testing.T) {
 		}
 	}
 	s.wantNoProcess()
+
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	for _, args := range [][]string{{"ps"}, {"ps", "--json"}, {"status", s.id}, {"version"}, {"--help"}} {
+		var stderr bytes.Buffer
+		cmd := s.qs(args...)
+		cmd.Stdout, cmd.Stderr = w, &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if args[0] != "--help" { // whose errors cobra keeps to itself
+			s.wantCode(cmd, exitBrokenPipe)
+		} else {
+			_ = cmd.Wait()
+		}
+		if stderr.Len() > 0 {
+			t.Errorf("%v: stderr %q", args, stderr.String())
+		}
+	}
 }
 
 // A command's end is the end of exec, although nobody closes its input.
@@ -316,6 +339,49 @@ func (s *stage) waitFor(out *bufio.Reader, want string) {
 			s.t.Fatalf("%v after %q, want %q", err, seen.String(), want)
 		}
 		seen.WriteByte(c)
+	}
+}
+
+// What takes long is shown on a terminal and leaves no trace there.
+func TestProgressIsShownAndTakenBack(t *testing.T) {
+	s := newStage(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"pull: half^[[2Jway (0s)": {"create"},
+		"file: ":                  {"cp", file, s.id + ":"},
+		"there: ":                 {"files", "write", s.id, "there"},
+	} {
+		cmd := s.qs(args...)
+		tty := s.startOnTerminal(cmd)
+		if args[0] == "files" {
+			fmt.Fprint(tty.keys, "typed\r\x04")
+		}
+		s.waitFor(tty.out, "\r"+want)
+		s.waitFor(tty.out, "\r\x1b[K")
+		s.wantCode(cmd, 0)
+	}
+	for _, args := range [][]string{{"create", "--quiet"}, {"cp", "-q", file, s.id + ":"}} {
+		cmd := s.qs(args...)
+		tty := s.startOnTerminal(cmd)
+		s.wantCode(cmd, 0)
+		tty.tty.Close()
+		if shown, _ := io.ReadAll(tty.out); bytes.Contains(shown, []byte("\x1b")) {
+			t.Errorf("qs %q showed %q", args, shown)
+		}
+	}
+}
+
+func TestRunOnTerminal(t *testing.T) {
+	s := newStage(t)
+	cmd := s.qs("run", "--quiet", "-it", "sh", "-c", "stty size; exit 6")
+	tty := s.startOnTerminal(cmd)
+	s.waitFor(tty.out, "30 100")
+	s.wantCode(cmd, 6)
+	if ids := strings.Fields(s.output("ps", "-q")); len(ids) != 1 {
+		t.Errorf("sandboxes are left: %v", ids)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *Sandbox) openPTY(ctx context.Context, opts *PTYOptions, output *pipe) (
 	}
 	c := Cmd{
 		Path: command[0], Args: command[1:], Env: opts.Env, Dir: opts.Dir, User: opts.User,
-		Tag: opts.Tag, Detach: opts.Detach, OpenStdin: true, Stdout: output, sandbox: s,
+		Tag: opts.Tag, Detach: opts.Detach, OpenStdin: true, Stdout: output, Stderr: output, sandbox: s,
 		pipes: []*pipe{output}, terminal: size,
 	}
 	return c.execute(ctx)
