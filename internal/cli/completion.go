@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -69,22 +67,11 @@ func localFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 // localIDs lists the sandboxes that have a directory on this host. The engine
 // is not asked: a shell waits for the answer at every press of the tab key.
 func (a *App) localIDs(prefix string) []string {
-	root := a.global.root
-	if root == "" {
-		root = a.Getenv("QS_ROOT")
-	}
-	if root == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil
-		}
-		root = filepath.Join(home, ".quixand")
-	}
-	root, err := filepath.Abs(root)
+	c, err := a.client()
 	if err != nil {
 		return nil
 	}
-	ids, err := statedir.Open(root).IDs()
+	ids, err := statedir.Open(c.Root()).IDs()
 	if err != nil {
 		return nil
 	}

@@ -19,21 +19,19 @@ type sandboxFlags struct {
 	memory  bytesValue
 }
 
-func (s *sandboxFlags) add(f *pflag.FlagSet, getenv func(string) string) {
-	o := &s.options
+func (s *sandboxFlags) add(cmd *cobra.Command, getenv func(string) string) {
+	f, o := cmd.Flags(), &s.options
 	f.StringVar(&o.Template, "image", "", "image or template to start from; also --template (default $QS_IMAGE, or python:3.11-slim)")
 	f.Var(durationValue{d: &o.Lifetime}, "lifetime", "end the sandbox after this time, busy or not")
 	f.VarP(pairsValue{pairs: &o.Env, lookup: getenv}, "env", "e", "set a variable for every command; KEY alone takes its value from here")
 	f.VarP(pairsValue{pairs: &o.Metadata}, "metadata", "m", "keep a pair with the sandbox; ls can select by it")
 	f.StringVarP(&o.Workdir, "workdir", "w", "", "where commands start and relative paths begin (default /workspace)")
-	o.Network = quixand.NetworkBridge
-	f.Var(choiceValue[quixand.Network]{&o.Network, []quixand.Network{quixand.NetworkBridge, quixand.NetworkNone}}, "network", "bridge: a way out and none to this host; none: no network")
+	addChoice(cmd, &o.Network, "network", "bridge: a way out and none to this host; none: no network", quixand.NetworkBridge, quixand.NetworkNone)
 	f.VarP(publishValue{&o.Publish}, "publish", "p", "publish a port on this host's loopback")
 	f.Var(&s.memory, "memory", "limit memory and swap together, such as 512m")
 	f.Float64Var(&o.Resources.CPUs, "cpus", 0, "limit processor time, such as 1.5")
 	f.Int64Var(&o.Resources.PIDs, "pids-limit", 0, "limit processes and threads; also --pids")
-	o.Pull = quixand.PullMissing
-	f.Var(choiceValue[quixand.PullPolicy]{&o.Pull, []quixand.PullPolicy{quixand.PullMissing, quixand.PullAlways, quixand.PullNever}}, "pull", "fetch the image: missing, always or never")
+	addChoice(cmd, &o.Pull, "pull", "fetch the image: missing, always or never", quixand.PullMissing, quixand.PullAlways, quixand.PullNever)
 	f.SetNormalizeFunc(otherNames)
 }
 
@@ -88,7 +86,7 @@ reached its lifetime. A running command is not idle.`,
 		},
 	}
 	f := cmd.Flags()
-	o.sandbox.add(f, a.Getenv)
+	o.sandbox.add(cmd, a.Getenv)
 	f.Var(durationValue{d: &o.sandbox.options.Timeout, never: true}, "timeout", "end the sandbox after this idle time, or never (default $QS_TIMEOUT_DEFAULT, or 5m)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
@@ -22,10 +22,10 @@ func FuzzValues(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		o := new(sandboxFlags)
-		flags := pflag.NewFlagSet("fuzz", pflag.ContinueOnError)
-		o.add(flags, func(string) string { return "value" })
+		cmd := new(cobra.Command)
+		o.add(cmd, func(string) string { return "value" })
 		for _, name := range []string{"lifetime", "env", "metadata", "publish", "memory", "network", "pull"} {
-			_ = flags.Set(name, text) // what it refuses is as it was
+			_ = cmd.Flags().Set(name, text) // what it refuses is as it was
 		}
 		checkValues(t, &o.options, int64(o.memory))
 		if id, path, ok := cutID(text); ok && (!adapters.ValidID(id) || path == "") {

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -147,10 +150,21 @@ func parsePort(s string) (int, error) {
 	return int(n), nil
 }
 
-// choiceValue is a flag with few possible values.
+// choiceValue is a flag with few possible values, the first of which is the
+// default.
 type choiceValue[T ~string] struct {
 	value   *T
 	choices []T
+}
+
+// addChoice adds such a flag, and completes it.
+func addChoice[T ~string](cmd *cobra.Command, value *T, name, usage string, choices ...T) {
+	*value = choices[0]
+	v := choiceValue[T]{value, choices}
+	cmd.Flags().Var(v, name, usage)
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(v.names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added twice
+	}
 }
 
 func (v choiceValue[T]) Type() string { return "string" }
@@ -163,13 +177,17 @@ func (v choiceValue[T]) String() string {
 }
 
 func (v choiceValue[T]) Set(s string) error {
-	var known []string
-	for _, c := range v.choices {
-		if T(s) == c {
-			*v.value = c
-			return nil
-		}
-		known = append(known, string(c))
+	if !slices.Contains(v.choices, T(s)) {
+		return fmt.Errorf("must be %s", strings.Join(v.names(), " or "))
 	}
-	return fmt.Errorf("must be %s", strings.Join(known, " or "))
+	*v.value = T(s)
+	return nil
+}
+
+func (v choiceValue[T]) names() []string {
+	names := make([]string, len(v.choices))
+	for i, c := range v.choices {
+		names[i] = string(c)
+	}
+	return names
 }

@@ -58,6 +58,9 @@ func New(cfg *Config) (*Client, error) {
 // Close releases connections. Sandboxes live on.
 func (c *Client) Close() error { return c.wrap("close", "", c.adapter.Close()) }
 
+// Root is the Quixand root whose sandboxes the client works on, an absolute path.
+func (c *Client) Root() string { return c.cfg.Root }
+
 func (c *Client) wrap(op, id string, err error) error { return wrap(op, c.cfg.Adapter, id, err) }
 
 // Create starts a sandbox and returns once it takes commands. nil options
