@@ -13,7 +13,7 @@ import (
 )
 
 // The calls of Podman's API that this adapter makes. The bindings carry them:
-// they know connections, versions and errors. Their packages for containers,
+// they know the API's paths and its errors. Their packages for containers,
 // images and the rest of the system are not used, for they link the engine
 // itself: 500 packages with C libraries such as gpgme and btrfs, without which
 // no program that imports this adapter could be built unless it set the same
@@ -52,52 +52,52 @@ type createdContainer struct {
 	Warnings []string
 }
 
-func createContainer(ctx context.Context, spec *containerSpec) (made createdContainer, err error) {
+func (c *connection) createContainer(ctx context.Context, spec *containerSpec) (made createdContainer, err error) {
 	body, err := json.Marshal(spec)
 	if err != nil {
 		return made, err
 	}
-	return made, call(ctx, http.MethodPost, "/containers/create", nil, bytes.NewReader(body), &made)
+	return made, c.call(ctx, http.MethodPost, "/containers/create", nil, bytes.NewReader(body), &made)
 }
 
-func startContainer(ctx context.Context, id string) error {
-	return call(ctx, http.MethodPost, "/containers/%s/start", nil, nil, nil, id)
+func (c *connection) startContainer(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/containers/%s/start", nil, nil, nil, id)
 }
 
 // removeContainer kills without grace and removes, volumes included.
-func removeContainer(ctx context.Context, id string) error {
+func (c *connection) removeContainer(ctx context.Context, id string) error {
 	query := url.Values{"force": {"true"}, "timeout": {"0"}, "volumes": {"true"}}
-	return call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+	return c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
 }
 
 // waitContainer returns the exit code once the container has ended. By its full
 // id this works for a while after its removal, too.
-func waitContainer(ctx context.Context, id string) (code int, err error) {
-	return code, call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
+func (c *connection) waitContainer(ctx context.Context, id string) (code int, err error) {
+	return code, c.call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
 }
 
-func listContainers(ctx context.Context, labels ...string) (found []container, err error) {
+func (c *connection) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
 	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": labels})}}
-	return found, call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
 // runtimeOf returns the OCI runtime that a container was made for.
-func runtimeOf(ctx context.Context, id string) (string, error) {
+func (c *connection) runtimeOf(ctx context.Context, id string) (string, error) {
 	var data struct{ OCIRuntime string }
-	err := call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
+	err := c.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
 	return data.OCIRuntime, err
 }
 
-func containerExists(ctx context.Context, id string) (bool, error) {
-	return exists(ctx, "/containers/%s/exists", id)
+func (c *connection) containerExists(ctx context.Context, id string) (bool, error) {
+	return c.exists(ctx, "/containers/%s/exists", id)
 }
 
-func imageExists(ctx context.Context, name string) (bool, error) {
-	return exists(ctx, "/images/%s/exists", name)
+func (c *connection) imageExists(ctx context.Context, name string) (bool, error) {
+	return c.exists(ctx, "/images/%s/exists", name)
 }
 
-func exists(ctx context.Context, path, name string) (bool, error) {
-	resp, err := request(ctx, http.MethodGet, path, nil, nil, name)
+func (c *connection) exists(ctx context.Context, path, name string) (bool, error) {
+	resp, err := c.request(ctx, http.MethodGet, path, nil, nil, name)
 	if err != nil {
 		return false, err
 	}
@@ -109,22 +109,22 @@ func exists(ctx context.Context, path, name string) (bool, error) {
 }
 
 // pullImage streams the engine's reports, one JSON object after the other.
-func pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
+func (c *connection) pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
 	query := url.Values{"reference": {name}, "policy": {policy}}
-	return stream(ctx, http.MethodPost, "/images/pull", query)
+	return c.stream(ctx, http.MethodPost, "/images/pull", query)
 }
 
 // events streams what happens to containers with a label, as JSON objects.
-func events(ctx context.Context, since, label string) (io.ReadCloser, error) {
+func (c *connection) events(ctx context.Context, since, label string) (io.ReadCloser, error) {
 	selected := filters(map[string][]string{"type": {"container"}, "label": {label}})
 	query := url.Values{"stream": {strconv.FormatBool(true)}, "since": {since}, "filters": {selected}}
-	return stream(ctx, http.MethodGet, "/events", query)
+	return c.stream(ctx, http.MethodGet, "/events", query)
 }
 
 // getInfo takes the engine 100 ms.
-func getInfo(ctx context.Context) (info *systemInfo, err error) {
+func (c *connection) getInfo(ctx context.Context) (info *systemInfo, err error) {
 	info = new(systemInfo)
-	return info, call(ctx, http.MethodGet, "/info", nil, nil, info)
+	return info, c.call(ctx, http.MethodGet, "/info", nil, nil, info)
 }
 
 // filters is a query parameter of lists.
@@ -136,19 +136,14 @@ func filters(f map[string][]string) string {
 	return string(text)
 }
 
-// request sends one request to the engine in ctx. The path's verbs are filled
-// with args.
-func request(ctx context.Context, method, path string, query url.Values, body io.Reader, args ...string) (*bindings.APIResponse, error) {
-	conn, err := bindings.GetClient(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return conn.DoRequest(ctx, body, method, path, query, nil, args...)
+// request sends one request. The path's verbs are filled with args.
+func (c *connection) request(ctx context.Context, method, path string, query url.Values, body io.Reader, args ...string) (*bindings.APIResponse, error) {
+	return c.DoRequest(ctx, body, method, path, query, nil, args...)
 }
 
 // call is a request with one answer, which is decoded into out.
-func call(ctx context.Context, method, path string, query url.Values, body io.Reader, out any, args ...string) error {
-	resp, err := request(ctx, method, path, query, body, args...)
+func (c *connection) call(ctx context.Context, method, path string, query url.Values, body io.Reader, out any, args ...string) error {
+	resp, err := c.request(ctx, method, path, query, body, args...)
 	if err != nil {
 		return err
 	}
@@ -157,8 +152,8 @@ func call(ctx context.Context, method, path string, query url.Values, body io.Re
 }
 
 // stream is a request whose answer goes on for a while.
-func stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
-	resp, err := request(ctx, method, path, query, nil)
+func (c *connection) stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	resp, err := c.request(ctx, method, path, query, nil)
 	if err != nil {
 		return nil, err
 	}

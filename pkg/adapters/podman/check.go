@@ -17,11 +17,11 @@ import (
 // Check examines the engine and this host, each finding with its cure.
 func (a *Adapter) Check(ctx context.Context) []adapters.Check {
 	findings := a.checkHost()
-	ctx, conn, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return append(findings, failed("engine", err), a.checkAgent(ctx))
 	}
-	info, err := getInfo(ctx)
+	info, err := conn.getInfo(ctx)
 	if err != nil {
 		return append(findings, failed("engine", mapError(err)), a.checkAgent(ctx))
 	}
@@ -38,7 +38,7 @@ func (a *Adapter) Check(ctx context.Context) []adapters.Check {
 		findings = append(findings, a.checkOCIRuntime(info))
 	}
 	if a.image != "" {
-		findings = append(findings, a.checkImage(ctx))
+		findings = append(findings, a.checkImage(ctx, conn))
 	}
 	return findings
 }
@@ -196,8 +196,8 @@ func (a *Adapter) checkOCIRuntime(info *systemInfo) adapters.Check {
 	return ok("runtime", "%s", a.runtime)
 }
 
-func (a *Adapter) checkImage(ctx context.Context) adapters.Check {
-	there, err := imageExists(ctx, a.image)
+func (a *Adapter) checkImage(ctx context.Context, conn *connection) adapters.Check {
+	there, err := conn.imageExists(ctx, a.image)
 	switch {
 	case err != nil:
 		return failed("image", mapError(err))

@@ -39,11 +39,11 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 	if err != nil {
 		return nil, err
 	}
-	engineCtx, conn, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	container, err := a.specify(engineCtx, conn, spec, agent, created)
+	container, err := a.specify(ctx, conn, spec, agent, created)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,10 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 		return nil, err
 	}
 	defer claim.Release()
-	c := &creation{Adapter: a, spec: spec, container: container}
-	info, err := c.run(engineCtx)
+	c := &creation{Adapter: a, conn: conn, spec: spec, container: container}
+	info, err := c.run(ctx)
 	if err != nil {
-		return nil, c.undo(engineCtx, claim, err)
+		return nil, c.undo(ctx, claim, err)
 	}
 	a.log.Debug("created", "sandbox", spec.ID, "elapsed", time.Since(created))
 	return info, nil
@@ -87,7 +87,7 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 	}
 	// Before a refusal the engine itself is asked; it may live elsewhere
 	// than where this process looks.
-	if told, ask := getInfo(ctx); ask == nil {
+	if told, ask := conn.getInfo(ctx); ask == nil {
 		f.controllers = told.Host.CgroupControllers
 	}
 	return specFor(spec, f)
@@ -96,6 +96,7 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 // creation is one sandbox in the making.
 type creation struct {
 	*Adapter
+	conn      *connection
 	spec      *adapters.Spec
 	container *containerSpec
 	id        string // the engine's, once there is one
@@ -148,7 +149,7 @@ func (c *creation) make(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseCreate, c.spec.Budgets.Create, func(ctx context.Context) error {
 		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
-		made, err := createContainer(patient, c.container)
+		made, err := c.conn.createContainer(patient, c.container)
 		c.id = made.ID
 		if err != nil {
 			_, silent := errors.AsType[*transportError](err)
@@ -169,7 +170,7 @@ func (c *creation) checkRuntime(ctx context.Context) error {
 	if c.runtime == "" {
 		return nil
 	}
-	got, err := runtimeOf(ctx, c.id)
+	got, err := c.conn.runtimeOf(ctx, c.id)
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (c *creation) start(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseStart, c.spec.Budgets.Start, func(ctx context.Context) error {
 		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
-		if err := startContainer(patient, c.id); err != nil {
+		if err := c.conn.startContainer(patient, c.id); err != nil {
 			return err
 		}
 		return ctx.Err()
@@ -217,7 +218,7 @@ func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) e
 
 func (c *creation) removeMade(ctx context.Context) error {
 	if c.id == "" && c.maybe {
-		found, err := find(ctx, c.root, c.spec.ID)
+		found, err := c.conn.find(ctx, c.root, c.spec.ID)
 		if err != nil {
 			return err
 		}
@@ -228,7 +229,7 @@ func (c *creation) removeMade(ctx context.Context) error {
 	if c.id == "" {
 		return nil
 	}
-	return remove(ctx, c.id)
+	return c.conn.remove(ctx, c.id)
 }
 
 // info describes the new sandbox. The engine is asked only for ports that it

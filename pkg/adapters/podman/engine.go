@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/blang/semver/v4"
@@ -36,8 +36,8 @@ type engine struct {
 // connection is an engine that has answered. It survives an engine that goes
 // away and comes back: each dial finds or starts it anew.
 type connection struct {
-	values    context.Context // holds what the bindings look for
-	version   *semver.Version // of the API
+	bindings.Connection
+	version   semver.Version // of the API
 	socket    string
 	transport *http.Transport
 }
@@ -46,23 +46,23 @@ func newEngine(log hclog.Logger) *engine {
 	return &engine{log: log, locate: locate, turn: make(chan struct{}, 1)}
 }
 
-// use returns ctx such that the bindings find the engine in it. It connects
-// when nobody has yet; an error is not kept, the next call tries again.
-func (e *engine) use(ctx context.Context) (context.Context, *connection, error) {
+// use returns the connection, and makes it when nobody has yet. An error is
+// not kept: the next call tries again.
+func (e *engine) use(ctx context.Context) (*connection, error) {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return nil, nil, mapError(context.Cause(ctx))
+		return nil, mapError(context.Cause(ctx))
 	}
 	if e.conn == nil {
 		conn, err := e.connect(ctx)
 		if err != nil {
-			return nil, nil, err
+			return nil, mapError(err)
 		}
 		e.conn = conn
 	}
-	return &engineContext{ctx, e.conn.values}, e.conn, nil
+	return e.conn, nil
 }
 
 func (e *engine) close() {
@@ -83,81 +83,49 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	dialer := &dialer{endpoint: at, log: e.log}
-	// The bindings dial for themselves once, to see who answers. So there
-	// must be somebody; they would not start one.
-	first, err := dialer.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	first.Close()
-	values, err := ping(ctx, first.socket)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	client, err := bindings.GetClient(values)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	client.Client.CloseIdleConnections()
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := dialer.dial(ctx)
-			if err != nil { // a nil link is no nil Conn
-				return nil, err
-			}
-			return conn, nil
-		},
+	c := &connection{transport: &http.Transport{
+		DialContext:         dialer.dial,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 16,
 		// Shorter than the service's own, so that we never write into a
 		// connection that it is closing.
 		IdleConnTimeout: 20 * time.Second,
+	}}
+	c.Connection = bindings.Connection{
+		URI:    &url.URL{Scheme: "unix"},
+		Client: &http.Client{Transport: once{c.transport}},
 	}
-	client.Client = &http.Client{Transport: once{transport}}
-
-	version := bindings.ServiceVersion(values)
-	e.log.Debug("connected", "socket", first.socket, "api", version, "elapsed", time.Since(began))
-	return &connection{values, version, first.socket, transport}, checkVersion(version)
+	if err := c.ping(ctx); err != nil {
+		return nil, err
+	}
+	c.socket = dialer.socket()
+	e.log.Debug("connected", "socket", c.socket, "api", c.version, "elapsed", time.Since(began))
+	return c, nil
 }
 
-// ping lets the bindings connect. They keep the context that they are given,
-// so it is none of a caller's: it would live as long as the connection.
-func ping(ctx context.Context, socket string) (context.Context, error) {
-	own, cancel := context.WithCancel(context.Background())
-	stop := context.AfterFunc(ctx, cancel)
-	defer stop()
-	values, err := bindings.NewConnection(own, "unix://"+socket)
+// ping learns the version of the engine that answers, and whether it is one of
+// those that this adapter speaks to.
+func (c *connection) ping(ctx context.Context) error {
+	resp, err := c.DoRequest(ctx, nil, http.MethodGet, "/_ping", nil, nil)
 	if err != nil {
-		cancel()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
+		return err
 	}
-	return values, err
-}
-
-func checkVersion(v *semver.Version) error {
-	if v.GE(oldestAPI) && v.LT(beyondAPI) {
+	defer resp.Body.Close()
+	if err := resp.Process(nil); err != nil {
+		return err
+	}
+	c.version, err = semver.ParseTolerant(resp.Header.Get("Libpod-API-Version"))
+	if err != nil {
+		return errNotPodman
+	}
+	if c.version.GE(oldestAPI) && c.version.LT(beyondAPI) {
 		return nil
 	}
 	return &adapters.Error{
 		Adapter: Name, Kind: adapters.ErrUnsupported,
-		Err:  fmt.Errorf("the engine's API has version %s", v),
-		Hint: hintVersion,
+		Err:  fmt.Errorf("the engine's API has version %s", c.version),
+		Hint: "use Podman 4.3 or newer, before 6",
 	}
-}
-
-// engineContext is a call's own context with the values of the connection.
-type engineContext struct {
-	context.Context
-	values context.Context
-}
-
-func (c *engineContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
 }
 
 // once keeps the bindings from sending a request again. They do so after any

@@ -25,13 +25,12 @@ type rule struct {
 
 // What to do, where several failures have the same cure.
 const (
-	hintVersion = "use Podman 4.3 or newer, before 6"
-	hintSubID   = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
-	hintDisk    = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
-	hintLimit   = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
-	hintImage   = "check the image's name, and fetch it with podman pull or with the pull policy missing"
-	hintLogin   = "log in to the registry with podman login, and check the image's name"
-	hintPort    = "choose another host port, or none to let the engine choose"
+	hintSubID = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+	hintDisk  = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
+	hintLimit = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
+	hintImage = "check the image's name, and fetch it with podman pull or with the pull policy missing"
+	hintLogin = "log in to the registry with podman login, and check the image's name"
+	hintPort  = "choose another host port, or none to let the engine choose"
 )
 
 // rules are tried in order; the first match counts.
@@ -65,8 +64,6 @@ var rules = []rule{
 	{[]string{"no oci runtime"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
 	{[]string{"conmon", "not find"}, adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon"},
 
-	{[]string{"api version is too old"}, adapters.ErrUnsupported, hintVersion},
-
 	// names and ports
 	{[]string{"is already in use"}, adapters.ErrExists, ""},
 	{[]string{"address already in use"}, adapters.ErrConflict, hintPort},
@@ -97,6 +94,9 @@ var statuses = map[int]error{
 	http.StatusConflict:   adapters.ErrConflict,
 }
 
+// errNotPodman stands for an answer that is not worth quoting.
+var errNotPodman = errors.New("the engine's answer makes no sense: is it Podman that listens there?")
+
 // mapError gives every error of this adapter its kind, once, and keeps the
 // engine's own inside.
 func mapError(err error) error {
@@ -119,7 +119,7 @@ func mapError(err error) error {
 	case isBroken(err):
 		e.Kind = adapters.ErrUnavailable
 	case isGarbage(err):
-		e.Err = errors.New("the engine's answer makes no sense: is it Podman that listens there?")
+		e.Err = errNotPodman
 	default: // words of a stream, of a program, or of the kernel
 		e.Kind, e.Hint = judge(err.Error(), 0)
 	}

@@ -42,11 +42,11 @@ func (a *Adapter) Events(ctx context.Context) iter.Seq2[adapters.Event, error] {
 // follow passes events on until the receiver has enough, which is no error,
 // or the stream ends, which is one.
 func (a *Adapter) follow(ctx context.Context, since string, receive func(adapters.Event) bool) error {
-	ctx, _, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return err
 	}
-	reports, err := events(ctx, since, labelRoot+"="+a.root)
+	reports, err := conn.events(ctx, since, labelRoot+"="+a.root)
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,11 @@ import (
 
 // Kill ends a sandbox of this root at once, in whatever state it is.
 func (a *Adapter) Kill(ctx context.Context, id string) error {
-	ctx, _, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return err
 	}
-	c, err := find(ctx, a.root, id)
+	c, err := conn.find(ctx, a.root, id)
 	if err != nil {
 		return mapError(err)
 	}
@@ -30,7 +30,7 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 	}
 	monitor := monitorOf(c.Pid)
 	defer monitor.close()
-	if err := remove(ctx, c.ID); err != nil {
+	if err := conn.remove(ctx, c.ID); err != nil {
 		return mapError(err)
 	}
 	if err := a.tidy(ctx, id); err != nil {
@@ -43,12 +43,12 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 // remove kills a container without grace and removes it with all it has.
 // Somebody else may do the same at this moment, the engine itself included
 // when the agent has just ended: what counts is that it is gone.
-func remove(ctx context.Context, container string) error {
-	err := removeContainer(ctx, container)
+func (c *connection) remove(ctx context.Context, container string) error {
+	err := c.removeContainer(ctx, container)
 	if err == nil || errors.Is(mapError(err), adapters.ErrNotFound) {
 		return nil
 	}
-	if there, known := containerExists(ctx, container); known == nil && !there {
+	if there, known := c.containerExists(ctx, container); known == nil && !there {
 		return nil
 	}
 	return err

@@ -10,11 +10,11 @@ import (
 
 // Get describes one sandbox of this root.
 func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
-	ctx, _, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := find(ctx, a.root, id)
+	c, err := conn.find(ctx, a.root, id)
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -34,7 +34,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	if filter.Root == "" && !filter.AllRoots {
 		return nil, nil
 	}
-	ctx, _, err := a.engine.use(ctx)
+	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	if !filter.AllRoots {
 		label += "=" + filter.Root
 	}
-	found, err := list(ctx, label)
+	found, err := conn.list(ctx, label)
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -54,7 +54,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	}
 	slices.SortStableFunc(infos, func(x, y *adapters.Info) int { return y.Created.Compare(x.Created) })
 	if filter.Root == a.root || filter.AllRoots {
-		a.sweep(ctx, found)
+		a.sweep(ctx, conn, found)
 	}
 	return infos, nil
 }
@@ -72,8 +72,8 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 }
 
 // find returns the container of one sandbox, or nil.
-func find(ctx context.Context, root, id string) (*container, error) {
-	found, err := list(ctx, labelID+"="+id, labelRoot+"="+root)
+func (c *connection) find(ctx context.Context, root, id string) (*container, error) {
+	found, err := c.list(ctx, labelID+"="+id, labelRoot+"="+root)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func find(ctx context.Context, root, id string) (*container, error) {
 // list returns the containers with all the labels that are ours indeed. An
 // image can carry such labels too, for instance one made from a sandbox, and
 // its containers inherit them; but not the name.
-func list(ctx context.Context, labels ...string) ([]container, error) {
-	found, err := listContainers(ctx, labels...)
+func (c *connection) list(ctx context.Context, labels ...string) ([]container, error) {
+	found, err := c.listContainers(ctx, labels...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // pull fetches the image, its name read as podman reads it.
 func (c *creation) pull(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhasePull, c.spec.Budgets.Pull, func(ctx context.Context) error {
-		reports, err := pullImage(ctx, c.spec.Image, string(c.spec.Pull))
+		reports, err := c.conn.pullImage(ctx, c.spec.Image, string(c.spec.Pull))
 		if err != nil {
 			return err
 		}

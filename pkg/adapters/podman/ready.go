@@ -59,7 +59,7 @@ func (c *creation) greet(ctx context.Context) error {
 // death returns when the sandbox has ended, and what can be said about it. It
 // returns nil when the context ends first.
 func (c *creation) death(ctx context.Context) error {
-	code, err := waitContainer(ctx, c.id)
+	code, err := c.conn.waitContainer(ctx, c.id)
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -73,7 +73,19 @@ func (c *creation) death(ctx context.Context) error {
 	if said := c.lastWords(); said != "" {
 		text += ": " + said
 	}
-	return &adapters.Error{Kind: adapters.ErrInternal, Err: errors.New(text)}
+	return c.explain(ctx, errors.New(text))
+}
+
+// explain looks for the reason of a death where it is not the agent's: without
+// a range of ids, nothing can run as another user.
+func (c *creation) explain(ctx context.Context, death error) error {
+	e := &adapters.Error{Kind: adapters.ErrInternal, Err: death}
+	if info, err := c.conn.getInfo(ctx); err == nil {
+		if ids := checkIDs(info); ids.Status == adapters.CheckFail {
+			e.Kind, e.Err, e.Hint = adapters.ErrUnavailable, fmt.Errorf("%w; this user has %s", death, ids.Detail), ids.Cure
+		}
+	}
+	return e
 }
 
 // lastWords returns the end of the sandbox's log as one line.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,16 +37,11 @@ const (
 type dialer struct {
 	endpoint endpoint
 	log      hclog.Logger
+	reached  atomic.Pointer[string]
 }
 
-// link is a connection to an engine that knows the path it was made by. The
-// kernel knows only the one that the socket was bound by.
-type link struct {
-	net.Conn
-	socket string
-}
-
-func (d *dialer) dial(ctx context.Context) (*link, error) {
+// dial is for an http.Transport, whose address says nothing.
+func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	conn, err := d.dialAny(ctx)
 	if err == nil {
 		return conn, nil
@@ -62,12 +58,16 @@ func (d *dialer) dial(ctx context.Context) (*link, error) {
 	return d.start(ctx)
 }
 
-func (d *dialer) dialAny(ctx context.Context) (*link, error) {
+// socket is the path of the last engine that was reached.
+func (d *dialer) socket() string { return *d.reached.Load() }
+
+func (d *dialer) dialAny(ctx context.Context) (net.Conn, error) {
 	var errs []error
 	for _, socket := range d.endpoint.sockets {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err == nil {
-			return &link{conn, socket}, nil
+			d.reached.Store(&socket)
+			return conn, nil
 		}
 		if !nobodyThere(err) {
 			return nil, err
@@ -85,7 +85,7 @@ func nobodyThere(err error) bool {
 
 // start brings up the user's podman.socket and, without a systemd that can, a
 // service of our own.
-func (d *dialer) start(ctx context.Context) (*link, error) {
+func (d *dialer) start(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	podman, err := exec.LookPath("podman")

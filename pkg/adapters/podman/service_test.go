@@ -67,18 +67,19 @@ func podmanInPath(t *testing.T) *dialer {
 	}
 	t.Setenv("PATH", bin)
 	own := filepath.Join(dir, "quixand", "podman.sock")
-	return &dialer{endpoint{sockets: []string{filepath.Join(dir, "podman.sock"), own}, own: own}, hclog.NewNullLogger()}
+	at := endpoint{sockets: []string{filepath.Join(dir, "podman.sock"), own}, own: own}
+	return &dialer{endpoint: at, log: hclog.NewNullLogger()}
 }
 
 func TestServiceIsStarted(t *testing.T) {
 	d := podmanInPath(t)
-	conn, err := d.dial(t.Context())
+	conn, err := d.dial(t.Context(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if conn.socket != d.endpoint.own {
-		t.Errorf("connected to %s", conn.socket)
+	if d.socket() != d.endpoint.own {
+		t.Errorf("connected to %s", d.socket())
 	}
 	if _, err := os.Stat(d.endpoint.own); err != nil {
 		t.Error(err)
@@ -93,7 +94,7 @@ func TestServiceReplacesStaleSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	stale.Close()
-	conn, err := d.dial(t.Context())
+	conn, err := d.dial(t.Context(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestServiceReplacesStaleSocket(t *testing.T) {
 func TestServiceThatFails(t *testing.T) {
 	d := podmanInPath(t)
 	t.Setenv("DOUBLE_FAILS", "1")
-	_, err := d.dial(t.Context())
+	_, err := d.dial(t.Context(), "", "")
 	e, ok := errors.AsType[*adapters.Error](err)
 	if !ok || e.Kind != adapters.ErrUnavailable || e.Hint != hintSubID || !strings.Contains(err.Error(), "no subuid ranges") {
 		t.Errorf("dial: %v", err)
@@ -113,7 +114,7 @@ func TestServiceThatFails(t *testing.T) {
 func TestNoPodman(t *testing.T) {
 	d := podmanInPath(t)
 	t.Setenv("PATH", t.TempDir())
-	_, err := d.dial(t.Context())
+	_, err := d.dial(t.Context(), "", "")
 	e, ok := errors.AsType[*adapters.Error](err)
 	if !ok || e.Kind != adapters.ErrUnavailable || !strings.Contains(e.Hint, "install podman") {
 		t.Errorf("dial: %v", err)

@@ -34,12 +34,12 @@ var capabilities = []string{
 // facts are what a specification needs to know about the place where the
 // sandbox will run.
 type facts struct {
-	api         *semver.Version // of the engine
-	controllers []string        // cgroup controllers that can be used
-	addresses   []netip.Addr    // of the host
-	agent       string          // path of the agent's binary
-	dir         string          // the directory to share with the sandbox
-	log         string          // where the container's log goes
+	api         semver.Version // of the engine
+	controllers []string       // cgroup controllers that can be used
+	addresses   []netip.Addr   // of the host
+	agent       string         // path of the agent's binary
+	dir         string         // the directory to share with the sandbox
+	log         string         // where the container's log goes
 	created     time.Time
 }
 
@@ -163,7 +163,7 @@ func setNetwork(s *containerSpec, spec *adapters.Spec, f *facts) {
 
 // wayOut chooses among the user-mode networks that a rootless engine has: one
 // namespace for each sandbox, so that sandboxes cannot reach each other.
-func wayOut(api *semver.Version) (namespace, map[string][]string) {
+func wayOut(api semver.Version) (namespace, map[string][]string) {
 	if api.Major < 5 {
 		// pasta is not there before 4.4 and seldom installed before 5.
 		return namespace{"slirp4netns"}, map[string][]string{"slirp4netns": {"allow_host_loopback=false"}}

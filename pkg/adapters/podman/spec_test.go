@@ -27,7 +27,7 @@ func example() (*adapters.Spec, *facts) {
 		IdleTimeout: 5 * time.Minute, Lifetime: adapters.NoTimeout, Network: adapters.NetworkBridge,
 	}
 	f := &facts{
-		api:         new(semver.MustParse("5.8.6")),
+		api:         semver.MustParse("5.8.6"),
 		controllers: []string{"cpu", "memory", "pids"},
 		addresses:   []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("fe80::7")},
 		agent:       "/home/me/.quixand/cache/agent/v1/qs-agent",
@@ -53,7 +53,7 @@ func TestSpecGolden(t *testing.T) {
 			s.Ports = []adapters.PortMapping{{Port: 80}, {Port: 81, HostPort: 8081}}
 			s.Resources = adapters.Resources{MemoryBytes: 1 << 30, CPUs: 1.5, PIDs: 100}
 		},
-		"podman4": func(_ *adapters.Spec, f *facts) { f.api = new(semver.MustParse("4.3.1")) },
+		"podman4": func(_ *adapters.Spec, f *facts) { f.api = semver.MustParse("4.3.1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, f := example()
@@ -99,7 +99,7 @@ func TestWayOut(t *testing.T) {
 		"5.3.0": {"pasta", []string{"--no-map-gw", "--map-guest-addr", "none"}},
 		"5.8.6": {"pasta", []string{"--no-map-gw", "--map-guest-addr", "none"}},
 	} {
-		ns, options := wayOut(new(semver.MustParse(api)))
+		ns, options := wayOut(semver.MustParse(api))
 		if ns.Mode != want.mode || !slices.Equal(options[want.mode], want.options) {
 			t.Errorf("%s: %v, %v", api, ns, options)
 		}

@@ -15,7 +15,7 @@ const abandoned = 30 * time.Second
 
 // sweep removes what sandboxes and creations that died have left behind. The
 // caller has just listed the containers of this root.
-func (a *Adapter) sweep(ctx context.Context, listed []container) {
+func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []container) {
 	live := make(map[string]bool)
 	for i := range listed {
 		c := &listed[i]
@@ -26,7 +26,7 @@ func (a *Adapter) sweep(ctx context.Context, listed []container) {
 		live[id] = true
 		switch over := c.Exited && time.Since(time.Unix(c.ExitedAt, 0)) > abandoned; {
 		case over, stateOf(c.State) == adapters.StateCreating:
-			a.sweepOne(ctx, id, true)
+			a.sweepOne(ctx, conn, id, true)
 		}
 	}
 	ids, err := a.dirs.IDs()
@@ -35,7 +35,7 @@ func (a *Adapter) sweep(ctx context.Context, listed []container) {
 	}
 	for _, id := range ids {
 		if !live[id] {
-			a.sweepOne(ctx, id, false)
+			a.sweepOne(ctx, conn, id, false)
 		}
 	}
 }
@@ -43,7 +43,7 @@ func (a *Adapter) sweep(ctx context.Context, listed []container) {
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.
 // The claim comes before the look at the engine: the list from which it was
 // taken for dead may be older than its creation.
-func (a *Adapter) sweepOne(ctx context.Context, id string, container bool) {
+func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string, container bool) {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
 		return
@@ -51,12 +51,12 @@ func (a *Adapter) sweepOne(ctx context.Context, id string, container bool) {
 	if err == nil {
 		defer claim.Release()
 	}
-	c, err := find(ctx, a.root, id)
+	c, err := conn.find(ctx, a.root, id)
 	if err == nil && c != nil {
 		if !container || stateOf(c.State) == adapters.StateRunning || stateOf(c.State) == adapters.StatePaused {
 			return
 		}
-		err = remove(ctx, c.ID)
+		err = conn.remove(ctx, c.ID)
 	}
 	if err == nil && claim != nil {
 		err = a.clear(ctx, id, claim)
