@@ -146,6 +146,10 @@ func unary[Req, Res any](ctx context.Context, client *connect.Client[Req, Res], 
 	req := connect.NewRequest(msg)
 	setHeaders(req.Header(), headers)
 	res, err := client.CallUnary(bounded, req)
+	if _, limited := ctx.Deadline(); limited && connect.CodeOf(err) == connect.CodeDeadlineExceeded {
+		err = context.DeadlineExceeded // the agent knows the deadline, too, and may be quicker to say so
+		return nil, &adapters.Error{Kind: adapters.ErrTimeout, Err: err}
+	}
 	if err != nil {
 		return nil, mapError(ctx, err)
 	}

@@ -93,5 +93,10 @@ func (b *box) close() {
 
 func (b *box) describe() *adapters.Info {
 	info := b.info
+	select {
+	case <-b.agent.Done(): // and about to be forgotten
+		info.State = adapters.StateStopped
+	default:
+	}
 	return &info
 }

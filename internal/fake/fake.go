@@ -87,9 +87,14 @@ func (e *Engine) Sockets(id string) (string, error) {
 	return b.sockets, nil
 }
 
-// remove ends a sandbox and forgets it.
+// remove forgets a sandbox and ends it: whoever loses the connection to it and
+// asks is told that it is gone.
 func (e *Engine) remove(b *box) {
+	e.forget(b)
 	b.close()
+}
+
+func (e *Engine) forget(b *box) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.boxes[b.info.ID] == b {

@@ -15,14 +15,14 @@ import (
 	"slices"
 )
 
-// Pack returns a tar stream of what is in the directory, which comes first, as
-// ".". Symbolic links are kept as links; sockets, pipes and devices are left
+// Pack returns a tar stream of a directory, under a name of one element; the
+// directory itself comes first. Symbolic links are kept as links; sockets, pipes and devices are left
 // out. Permissions and times are kept, owners are not.
 //
 // The stream is made as it is read: no goroutine stands behind it, and only one
 // file is open at a time. progress, if not nil, is told how many bytes of
 // content were read so far.
-func Pack(dir string, progress func(read int64)) (io.ReadCloser, error) {
+func Pack(dir, name string, progress func(read int64)) (io.ReadCloser, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -30,11 +30,12 @@ func Pack(dir string, progress func(read int64)) (io.ReadCloser, error) {
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	return &packer{root: root, todo: []string{"."}, progress: progress}, nil
+	return &packer{root: root, name: name, todo: []string{"."}, progress: progress}, nil
 }
 
 type packer struct {
 	root *os.Root
+	name string   // the directory's in the stream
 	todo []string // names that are still to be packed, the next one last
 	done bool
 
@@ -108,13 +109,13 @@ func (p *packer) next() error {
 		if err := p.descend(name); err != nil {
 			return err
 		}
-		return p.header(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/"}, info)
+		return p.header(&tar.Header{Typeflag: tar.TypeDir}, name, info)
 	case fs.ModeSymlink:
 		target, err := p.root.Readlink(name)
 		if err != nil {
 			return err
 		}
-		return p.header(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}, info)
+		return p.header(&tar.Header{Typeflag: tar.TypeSymlink, Linkname: target}, name, info)
 	case 0:
 		return p.beginFile(name)
 	}
@@ -154,10 +155,14 @@ func (p *packer) beginFile(name string) error {
 	}
 	p.file, p.left = f, info.Size()
 	p.pad = int(-info.Size() & (blockSize - 1))
-	return p.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size()}, info)
+	return p.header(&tar.Header{Typeflag: tar.TypeReg, Size: info.Size()}, name, info)
 }
 
-func (p *packer) header(h *tar.Header, info fs.FileInfo) error {
+func (p *packer) header(h *tar.Header, name string, info fs.FileInfo) error {
+	h.Name = path.Join(p.name, name)
+	if info.IsDir() {
+		h.Name += "/"
+	}
 	h.Mode = int64(info.Mode().Perm())
 	h.ModTime = info.ModTime()
 	h.Format = tar.FormatPAX // times below the second

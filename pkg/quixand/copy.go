@@ -39,7 +39,8 @@ func (f *Files) put(ctx context.Context, local, to string, progress func(int64))
 	case info.IsDir() && there == isFile:
 		return &Error{Kind: ErrConflict, Err: fmt.Errorf("cannot replace the file %s by a directory", to)}
 	case info.IsDir():
-		return f.putDir(ctx, local, copyTarget(to, local, there == isDir), progress)
+		target := copyTarget(to, local, there == isDir)
+		return f.putDir(ctx, local, target, there == isDir && target == to, progress)
 	case info.Mode().IsRegular():
 		return f.putFile(ctx, local, copyTarget(to, local, there == isDir || strings.HasSuffix(to, "/")), progress)
 	}
@@ -104,17 +105,23 @@ func (f *Files) putFile(ctx context.Context, local, to string, progress func(int
 	return err
 }
 
-func (f *Files) putDir(ctx context.Context, local, to string, progress func(int64)) error {
+// putDir unpacks a directory beside where it is to be, under its new name, or
+// its entries into one that is there, which keeps its mode and time.
+func (f *Files) putDir(ctx context.Context, local, to string, merge bool, progress func(int64)) error {
 	full, err := f.sandbox.path(to)
 	if err != nil {
 		return err
 	}
-	archive, err := hosttree.Pack(local, progress)
+	dir, name := full, "."
+	if !merge {
+		dir, name = path.Split(strings.TrimRight(full, "/"))
+	}
+	archive, err := hosttree.Pack(local, name, progress)
 	if err != nil {
 		return hostError(err)
 	}
 	defer archive.Close()
-	return f.sandbox.agent.WriteArchive(ctx, full, "", archive)
+	return f.sandbox.agent.WriteArchive(ctx, dir, "", archive)
 }
 
 // counting returns a reader that reports what has been read.
@@ -189,6 +196,9 @@ func (f *Files) get(ctx context.Context, source, local string, progress func(int
 // hostTarget is the directory of the host that a copy is written into, and the
 // copy's name there.
 func hostTarget(local, source string, isDir bool) (dir, base string, err error) {
+	if local == "" {
+		return "", "", invalid("path on the host is empty")
+	}
 	info, err := os.Stat(local)
 	into := err == nil && info.IsDir()
 	switch {

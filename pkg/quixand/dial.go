@@ -101,7 +101,7 @@ func (t *portTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, t.sandbox.client.wrap("round trip", t.sandbox.id, err)
+		return nil, t.sandbox.wrap(req.Context(), "round trip", err)
 	}
 	res, err := rt.RoundTrip(req)
 	return res, t.sandbox.wrap(req.Context(), "round trip", err)

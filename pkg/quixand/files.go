@@ -40,11 +40,33 @@ func (f *Files) WriteString(ctx context.Context, path, text string) (*Entry, err
 // read before it in the file. When WriteFrom fails, a Read of r may still be
 // going on.
 func (f *Files) WriteFrom(ctx context.Context, path string, r io.Reader, opts *WriteOptions) (*Entry, error) {
-	size := int64(-1)
-	if sized, ok := r.(interface{ Len() int }); ok {
-		size = int64(sized.Len())
+	switch r := r.(type) {
+	case *bytes.Reader:
+		return f.write(ctx, path, r, int64(r.Len()), opts)
+	case *bytes.Buffer:
+		return f.write(ctx, path, r, int64(r.Len()), opts)
+	case *strings.Reader:
+		return f.write(ctx, path, r, int64(r.Len()), opts)
 	}
-	return f.write(ctx, path, r, size, opts)
+	r, stop := interruptible(ctx, r)
+	defer stop()
+	return f.write(ctx, path, r, -1, opts)
+}
+
+// interruptible returns a reader of what r reads that fails when ctx ends.
+// net/http does not come back from a request, cancelled or not, while a Read
+// of its body is going on.
+func interruptible(ctx context.Context, r io.Reader) (reader io.Reader, stop func()) {
+	pr, pw := io.Pipe()
+	free := context.AfterFunc(ctx, func() { pw.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.CopyBuffer(pw, r, make([]byte, 64<<10))
+		pw.CloseWithError(err)
+	}()
+	return pr, func() {
+		free()
+		pr.Close()
+	}
 }
 
 // WriteOptions says how a file is written.

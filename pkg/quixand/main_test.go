@@ -1,0 +1,20 @@
+package quixand_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/quixand/quixand/internal/fake"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// TestMain makes the fake the adapter of the package's functions, which the
+// examples call.
+func TestMain(m *testing.M) {
+	engine := fake.NewEngine()
+	adapters.Default.Register(fake.Name, engine.Open)
+	os.Setenv("QS_ADAPTER", fake.Name)
+	code := m.Run()
+	engine.Close()
+	os.Exit(code)
+}
