@@ -266,6 +266,7 @@ func TestCreateRefusals(t *testing.T) {
 		"memory": func(_ *Adapter, s *adapters.Spec) { s.Resources.MemoryBytes = 1 << 30 },
 		"cpu":    func(_ *Adapter, s *adapters.Spec) { s.Resources.CPUs = 1 },
 		"pids":   func(_ *Adapter, s *adapters.Spec) { s.Resources.PIDs = 100 },
+		"ports":  func(_ *Adapter, s *adapters.Spec) { s.Ports = []adapters.PortMapping{{Port: 80}} },
 		"root":   func(a *Adapter, _ *adapters.Spec) { a.host = rootHost{} },
 	} {
 		t.Run(name, func(t *testing.T) {

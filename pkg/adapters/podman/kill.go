@@ -18,19 +18,19 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	c, err := conn.find(ctx, a.root, id)
+	s, err := conn.find(ctx, a.root, id)
 	if err != nil {
 		return mapError(err)
 	}
-	if c == nil {
+	if s == nil {
 		if err := a.tidy(ctx, id); err != nil {
 			return mapError(err)
 		}
 		return notFound(id)
 	}
-	monitor := monitorOf(c.Pid)
+	monitor := monitorOf(s.Pid)
 	defer monitor.close()
-	if err := conn.remove(ctx, c.ID); err != nil {
+	if err := conn.remove(ctx, s.ID); err != nil {
 		return mapError(err)
 	}
 	if err := a.tidy(ctx, id); err != nil {

@@ -14,14 +14,14 @@ func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := conn.find(ctx, a.root, id)
+	s, err := conn.find(ctx, a.root, id)
 	if err != nil {
 		return nil, mapError(err)
 	}
-	if c == nil {
+	if s == nil {
 		return nil, notFound(id)
 	}
-	return describe(c), nil
+	return s.info, nil
 }
 
 func notFound(id string) error {
@@ -47,9 +47,9 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 		return nil, mapError(err)
 	}
 	var infos []*adapters.Info
-	for i := range found {
-		if info := describe(&found[i]); selects(filter, info) {
-			infos = append(infos, info)
+	for _, s := range found {
+		if selects(filter, s.info) {
+			infos = append(infos, s.info)
 		}
 	}
 	slices.SortStableFunc(infos, func(x, y *adapters.Info) int { return y.Created.Compare(x.Created) })
@@ -71,40 +71,49 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 	return true
 }
 
-// find returns the container of one sandbox, or nil.
-func (c *connection) find(ctx context.Context, root, id string) (*container, error) {
+// sandbox is a container of ours, and what its labels say.
+type sandbox struct {
+	*container
+	info *adapters.Info
+}
+
+// find returns one sandbox, or nil.
+func (c *connection) find(ctx context.Context, root, id string) (*sandbox, error) {
 	found, err := c.list(ctx, labelID+"="+id, labelRoot+"="+root)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &found[0], nil
+	return found[0], nil
 }
 
-// list returns the containers with all the labels that are ours indeed. An
-// image can carry such labels too, for instance one made from a sandbox, and
-// its containers inherit them; but not the name.
-func (c *connection) list(ctx context.Context, labels ...string) ([]container, error) {
-	found, err := c.listContainers(ctx, labels...)
+// list returns the sandboxes whose containers have all the labels.
+func (c *connection) list(ctx context.Context, labels ...string) ([]*sandbox, error) {
+	listed, err := c.listContainers(ctx, labels...)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(found, func(c container) bool {
-		_, err := infoFrom(c.Labels)
-		return err != nil || !slices.Contains(c.Names, containerName(c.Labels[labelID]))
-	}), nil
+	var found []*sandbox
+	for i := range listed {
+		if s := sandboxFrom(&listed[i]); s != nil {
+			found = append(found, s)
+		}
+	}
+	return found, nil
 }
 
-// describe is for containers from list, whose labels can be read.
-func describe(c *container) *adapters.Info {
+// sandboxFrom returns nil for a container that is not ours. An image can carry
+// labels like ours, for instance one made from a sandbox, and its containers
+// inherit them; but not the name.
+func sandboxFrom(c *container) *sandbox {
 	info, err := infoFrom(c.Labels)
-	if err != nil {
-		panic("podman: list let a stranger in: " + err.Error())
+	if err != nil || !slices.Contains(c.Names, containerName(info.ID)) {
+		return nil
 	}
 	info.State = stateOf(c.State)
 	for _, p := range c.Ports {
 		info.Ports = append(info.Ports, adapters.PortMapping{Port: int(p.ContainerPort), HostPort: int(p.HostPort)})
 	}
-	return info
+	return &sandbox{c, info}
 }
 
 func stateOf(state string) adapters.State {

@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -47,6 +48,13 @@ type facts struct {
 // leaves no field to the image or to containers.conf on which the sandbox's
 // isolation depends: what is false here is false, not absent.
 func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
+	if spec.Network == adapters.NetworkNone && len(spec.Ports) > 0 {
+		return nil, &adapters.Error{
+			Adapter: Name, Kind: adapters.ErrUnsupported,
+			Err:  errors.New("the engine cannot publish ports of a sandbox with network none"),
+			Hint: "expose the port instead, which needs no network",
+		}
+	}
 	labels, err := labelsFor(spec, f.created)
 	if err != nil {
 		return nil, err

@@ -14,19 +14,16 @@ import (
 const abandoned = 30 * time.Second
 
 // sweep removes what sandboxes and creations that died have left behind. The
-// caller has just listed the containers of this root.
-func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []container) {
+// caller has just listed the sandboxes of this root, and maybe others.
+func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []*sandbox) {
 	live := make(map[string]bool)
-	for i := range listed {
-		c := &listed[i]
-		if c.Labels[labelRoot] != a.root {
+	for _, s := range listed {
+		if s.info.Root != a.root {
 			continue
 		}
-		id := c.Labels[labelID]
-		live[id] = true
-		switch over := c.Exited && time.Since(time.Unix(c.ExitedAt, 0)) > abandoned; {
-		case over, stateOf(c.State) == adapters.StateCreating:
-			a.sweepOne(ctx, conn, id, true)
+		live[s.info.ID] = true
+		if s.abandoned() {
+			a.sweepOne(ctx, conn, s.info.ID)
 		}
 	}
 	ids, err := a.dirs.IDs()
@@ -35,15 +32,23 @@ func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []containe
 	}
 	for _, id := range ids {
 		if !live[id] {
-			a.sweepOne(ctx, conn, id, false)
+			a.sweepOne(ctx, conn, id)
 		}
 	}
+}
+
+// abandoned says that nobody will ever use the sandbox, unless it is in the
+// making: it was never started, or it has ended and the engine, which removes
+// it then, has had its time.
+func (s *sandbox) abandoned() bool {
+	const enough = 30 * time.Second
+	return s.info.State == adapters.StateCreating || s.Exited && time.Since(time.Unix(s.ExitedAt, 0)) > enough
 }
 
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.
 // The claim comes before the look at the engine: the list from which it was
 // taken for dead may be older than its creation.
-func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string, container bool) {
+func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
 		return
@@ -51,12 +56,12 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string, con
 	if err == nil {
 		defer claim.Release()
 	}
-	c, err := conn.find(ctx, a.root, id)
-	if err == nil && c != nil {
-		if !container || stateOf(c.State) == adapters.StateRunning || stateOf(c.State) == adapters.StatePaused {
+	s, err := conn.find(ctx, a.root, id)
+	if err == nil && s != nil {
+		if !s.abandoned() {
 			return
 		}
-		err = conn.remove(ctx, c.ID)
+		err = conn.remove(ctx, s.ID)
 	}
 	if err == nil && claim != nil {
 		err = a.clear(ctx, id, claim)
