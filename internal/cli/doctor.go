@@ -21,8 +21,9 @@ func newDoctorCmd(a *App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check engine, host, agent and image, and name the cure of each failure",
-		Long: `Check engine, host and agent, and make a sandbox of the image if it is here. A failure prevents sandboxes and comes with
-its cure; a warning says what sandboxes cannot ask for on this host.`,
+		Long: `Check engine, host and agent, and make a sandbox of the image if it is here. A
+failure prevents sandboxes and comes with its cure; a warning says what sandboxes
+cannot ask for on this host.`,
 		Args:              nargs(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -82,18 +83,25 @@ func (o *doctorOptions) try(ctx context.Context, c *quixand.Client) quixand.Chec
 		return check
 	}
 	if err != nil {
-		check.Detail, check.Cure = err.Error(), hintOf(nil, err)
+		check.Detail, check.Cure = err.Error(), cureOf(err)
 		return check
 	}
 	took := o.app.Now().Sub(begun)
 	info, err := sb.Info(ctx)
 	if err = errors.Join(err, kill(ctx, sb)); err != nil {
-		check.Detail, check.Cure = err.Error(), hintOf(nil, err)
+		check.Detail, check.Cure = err.Error(), cureOf(err)
 		return check
 	}
 	check.Status = adapters.CheckOK
 	check.Detail = fmt.Sprintf("one of %s was ready in %v", info.Image, took.Round(time.Millisecond))
 	return check
+}
+
+func cureOf(err error) string {
+	if e, ok := errors.AsType[*quixand.Error](err); ok {
+		return e.Hint
+	}
+	return ""
 }
 
 func (o *doctorOptions) print(checks []quixand.Check) error {

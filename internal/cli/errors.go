@@ -31,7 +31,7 @@ func (a *App) report(cmd *cobra.Command, err error) int {
 		return code
 	}
 	if a.global.json {
-		a.reportJSON(err, code)
+		a.reportJSON(cmd, err, code)
 		return code
 	}
 	for _, e := range flatten(err) {
@@ -65,9 +65,9 @@ type errorJSON struct {
 	ExitCode int    `json:"exitCode"`
 }
 
-func (a *App) reportJSON(err error, code int) {
+func (a *App) reportJSON(cmd *cobra.Command, err error, code int) {
 	for _, e := range flatten(err) {
-		out := errorJSON{Error: e.Error(), Hint: hintOf(nil, e), ExitCode: code}
+		out := errorJSON{Error: e.Error(), Hint: hintOf(cmd, e), ExitCode: code}
 		if kind := adapters.KindOf(e); kind != nil {
 			out.Kind = kind.Error()
 		}
@@ -102,7 +102,7 @@ func flatten(err error) []error {
 // hintOf tells what to do about an error, in lines, or nothing.
 func hintOf(cmd *cobra.Command, err error) string {
 	if usage, ok := errors.AsType[*usageError](err); ok {
-		if usage.hint == "" && cmd != nil {
+		if usage.hint == "" {
 			return fmt.Sprintf("%s --help shows the usage", cmd.CommandPath())
 		}
 		return usage.hint

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ const exitCodesHelp = `qs exits with one of these codes:
   1    an error that has no code of its own
   2    wrong usage: an unknown command or flag, a bad argument
   3    not found: no such sandbox, file or process
-  4    the engine does not answer
+  4    the engine, or the sandbox, does not answer
   124  a time limit was reached
   130  interrupted by Ctrl-C (128 plus the number of any signal that ended qs)
 
@@ -53,13 +54,15 @@ func (s commandStatus) Error() string { return fmt.Sprintf("exit status %d", int
 
 // resultStatus gives qs the exit code of a command in the sandbox.
 func resultStatus(r *quixand.Result) error {
-	switch {
-	case r.Signal != 0:
-		return commandStatus(exitSignal + int(r.Signal))
-	case r.ExitCode != 0:
-		return commandStatus(r.ExitCode & 0xff)
+	if r.Success() {
+		return nil
 	}
-	return nil
+	code := r.ExitCode
+	if r.Signal != 0 {
+		code = exitSignal + int(r.Signal)
+	}
+	// A number that the kernel would cut to zero is not a success.
+	return commandStatus(cmp.Or(code&0xff, exitError))
 }
 
 // invocation is a failure to start a command: a user or directory that is not

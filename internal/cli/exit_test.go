@@ -40,6 +40,9 @@ func TestExitCode(t *testing.T) {
 		{result(0, 0), 0, 0},
 		{result(3, 0), 3, 3},
 		{result(-1, syscall.SIGKILL), 137, 137},
+		{result(-1, 0), 255, 255},
+		{result(256, 0), 1, 1},
+		{result(-1, 128), 1, 1},
 	} {
 		if got := exitCode(&cobra.Command{}, c.err); got != c.code {
 			t.Errorf("exit code of %v: %d, want %d", c.err, got, c.code)

@@ -351,7 +351,7 @@ func TestProgressIsShownAndTakenBack(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"pull: half^[[2Jway (0s)": {"create"},
-		"file: ":                  {"cp", file, s.id + ":"},
+		"file: [":                 {"cp", file, s.id + ":"},
 		"there: ":                 {"files", "write", s.id, "there"},
 	} {
 		cmd := s.qs(args...)

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -15,10 +17,13 @@ import (
 // nothing. It is a screenful of code instead of a library because a library's
 // widths and colours would be linked into every start of qs.
 type statusLine struct {
-	w     io.Writer // nil: do nothing
-	fd    int
-	now   func() time.Time
-	drawn time.Time // zero: nothing is on the screen
+	w   io.Writer // nil: do nothing
+	fd  int
+	now func() time.Time
+
+	mu    sync.Mutex // a transfer that failed may still be reading
+	drawn time.Time  // zero: nothing is on the screen
+	over  bool
 }
 
 // redrawEvery keeps fast transfers from spending their time on the terminal.
@@ -35,7 +40,12 @@ func (a *App) newStatusLine(quiet bool) *statusLine {
 // set shows text, cut to the terminal's width: a line that wraps could not be
 // taken back.
 func (l *statusLine) set(text string) {
-	if l.w == nil || l.now().Sub(l.drawn) < redrawEvery {
+	if l.w == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over || l.now().Sub(l.drawn) < redrawEvery {
 		return
 	}
 	width, _, err := term.GetSize(l.fd)
@@ -46,9 +56,12 @@ func (l *statusLine) set(text string) {
 	fmt.Fprintf(l.w, "\r%s\x1b[K", fit(termsafe.Line(text), width-1))
 }
 
-// clear takes the line off the screen.
+// clear takes the line off the screen for good.
 func (l *statusLine) clear() {
-	if l.w != nil && !l.drawn.IsZero() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	if !l.drawn.IsZero() {
 		fmt.Fprint(l.w, "\r\x1b[K")
 	}
 }
@@ -83,9 +96,13 @@ func (t *transfer) progress(done int64) {
 	if t.line.w == nil {
 		return
 	}
-	text := fmt.Sprintf("%s: %s", t.name, size(done))
+	text := t.name + ": "
 	if t.total > 0 {
-		text += fmt.Sprintf(" of %s, %d %%", size(t.total), min(100, done*100/t.total))
+		part := min(1, float64(done)/float64(t.total))
+		text += fmt.Sprintf("[%-20s] %3.0f %%, ", strings.Repeat("=", int(part*20)), part*100)
+		text += size(done) + " of " + size(t.total)
+	} else {
+		text += size(done)
 	}
 	if took := t.line.now().Sub(t.begun).Seconds(); took > 0 {
 		text += fmt.Sprintf(", %s/s", size(int64(float64(done)/took)))

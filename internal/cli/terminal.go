@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"sync"
@@ -70,9 +71,7 @@ func withTerm(env map[string]string, kind string) map[string]string {
 		return env
 	}
 	with := map[string]string{"TERM": kind}
-	for k, v := range env {
-		with[k] = v
-	}
+	maps.Copy(with, env)
 	return with
 }
 
