@@ -93,5 +93,8 @@ func serve(cfg agent.Config, socketDir string) error {
 		return err
 	}
 	err = a.Serve(ctx, l)
+	if cfg.Init {
+		return err // the kernel ends a sandbox with its first process
+	}
 	return errors.Join(err, a.Close())
 }

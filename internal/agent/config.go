@@ -95,7 +95,7 @@ func (c Config) account() (identity.User, error) {
 		if workdir == "" {
 			workdir = agentapi.DefaultWorkdir
 		}
-		u, err = identity.Provision("/", want, agentapi.DefaultUser, workdir)
+		u, err = identity.Provision("/", want, agentapi.DefaultUser, filepath.Clean(workdir))
 	case c.User != "" && c.User != u.Name && c.User != strconv.Itoa(int(u.UID)):
 		dir := identity.NewDirectory(identity.Options{EtcDir: c.EtcDir, User: u})
 		u, err = dir.Lookup(c.User)
@@ -106,7 +106,7 @@ func (c Config) account() (identity.User, error) {
 	if c.Home != "" {
 		u.Home = filepath.Clean(c.Home)
 	}
-	if c.Workdir != "" {
+	if c.Workdir != "" && !c.Init {
 		u.Workdir = filepath.Clean(c.Workdir)
 	}
 	return u, nil

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,28 +9,36 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/quixand/quixand/internal/agent/httperr"
+	"github.com/quixand/quixand/internal/agent/stream"
 	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/internal/envd/filesystem/filesystemconnect"
 	"github.com/quixand/quixand/internal/envd/process/processconnect"
 )
 
-// maxMessage bounds one message of a Connect call, and with it one input to a
-// process.
-const maxMessage = 4 << 20
+const (
+	// maxMessage bounds one message of a Connect call, and with it one input
+	// to a process, which has a frame of its own inside.
+	maxMessage = 4<<20 + 64<<10
+	// maxBody bounds a request of one message; JSON makes bytes longer.
+	maxBody = 2 * maxMessage
+)
 
 // routes is everything that the agent serves.
 func (a *Agent) routes() http.Handler {
 	mux := http.NewServeMux()
 	rpc := []connect.HandlerOption{
-		connect.WithReadMaxBytes(maxMessage + 64<<10),
+		connect.WithReadMaxBytes(maxMessage),
 		// Clients that cannot unpack compressed frames ask for none; the
 		// others gain nothing over a local socket.
 		connect.WithCompression("gzip", nil, nil),
 	}
 	path, handler := processconnect.NewProcessHandler(a.processes, rpc...)
-	mux.Handle(path, streaming(handler))
+	mux.Handle(path, handler)
+	mux.Handle(processconnect.ProcessStartProcedure, stream.Handler(maxBody, handler))
+	mux.Handle(processconnect.ProcessConnectProcedure, stream.Handler(maxBody, handler))
 	path, handler = filesystemconnect.NewFilesystemHandler(a.filesystem, rpc...)
-	mux.Handle(path, streaming(handler))
+	mux.Handle(path, handler)
+	mux.Handle(filesystemconnect.FilesystemWatchDirProcedure, stream.Handler(maxBody, handler))
 
 	mux.HandleFunc("GET /files", a.files.Download)
 	mux.HandleFunc("POST /files", a.files.Upload)
@@ -120,29 +127,6 @@ func recovering(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 	})
-}
-
-// streaming reads the one message of a server stream's request to its end
-// before it is handled: net/http notices that a client has gone away only once
-// it has seen the end of the body.
-func streaming(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if serverStreams[r.URL.Path] {
-			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage+128<<10))
-			if err != nil {
-				httperr.WriteErr(w, err)
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-var serverStreams = map[string]bool{
-	processconnect.ProcessStartProcedure:          true,
-	processconnect.ProcessConnectProcedure:        true,
-	filesystemconnect.FilesystemWatchDirProcedure: true,
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

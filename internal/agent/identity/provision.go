@@ -40,8 +40,20 @@ func (p *provisioner) provision(want, fallback, workdir string) (User, error) {
 			return User{}, err
 		}
 	}
-	u.Workdir = workdir
+	u.Home = p.existing(u.Home, "/tmp")
+	u.Workdir = p.existing(workdir, u.Home)
 	return u, nil
+}
+
+// existing returns the first directory that there is: on a read-only system
+// none of them may be.
+func (p *provisioner) existing(dirs ...string) string {
+	for _, dir := range dirs {
+		if info, err := os.Stat(filepath.Join(p.root, dir)); err == nil && info.IsDir() {
+			return dir
+		}
+	}
+	return "/"
 }
 
 func (p *provisioner) account(want, fallback string) (User, error) {

@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/quixand/quixand/internal/agent/output"
+	"github.com/quixand/quixand/internal/agent/stream"
 	pb "github.com/quixand/quixand/internal/envd/process"
 )
 
@@ -17,46 +18,78 @@ const (
 	maxTerminalEvent = 16 << 10
 )
 
+// patience is how long the first events wait for company. Many commands end
+// sooner, and then all that they have to say is one write.
+const patience = time.Millisecond
+
 // relay sends a process's events to one caller until the process or the
 // caller ends.
 func relay(ctx context.Context, p *proc, sub *output.Subscription, silence time.Duration, send func(*pb.ProcessEvent) error) error {
+	cork := stream.From(ctx)
+	cork.Hold()
 	if err := send(startEvent(p)); err != nil {
 		return err
 	}
-	limit := maxEvent
-	if p.tty != nil {
-		limit = maxTerminalEvent
-	}
-	ping := time.NewTimer(silence)
-	defer ping.Stop()
-	var event dataEvent
+	pushed := false
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	for {
-		stream, bytes, eof := sub.Peek(limit)
-		switch {
-		case eof:
-			if deadline, ok := ctx.Deadline(); ok && time.Now().After(deadline) {
-				return errTimeout // it is what ended the process
-			}
-			return send(endEvent(p))
-		case len(bytes) > 0:
-			if err := send(event.set(stream, bytes)); err != nil {
-				return err
-			}
-			sub.Advance(len(bytes))
-			ping.Reset(silence)
-			continue
+		sent, eof, err := drain(p, sub, send)
+		if err != nil {
+			return err
+		}
+		if eof {
+			return sendEnd(ctx, p, send)
+		}
+		if sent && pushed {
+			cork.Push()
+			timer.Reset(silence)
 		}
 		select {
 		case <-sub.Wait():
-		case <-ping.C:
-			if err := send(&pb.ProcessEvent{Event: &pb.ProcessEvent_Keepalive{Keepalive: &pb.ProcessEvent_KeepAlive{}}}); err != nil {
+		case <-timer.C:
+			if pushed {
+				err = send(keepaliveEvent())
+			}
+			if err != nil {
 				return err
 			}
-			ping.Reset(silence)
+			cork.Push()
+			pushed = true
+			timer.Reset(silence)
 		case <-ctx.Done():
 			return cancelled(ctx)
 		}
 	}
+}
+
+// drain sends the output that there is now.
+func drain(p *proc, sub *output.Subscription, send func(*pb.ProcessEvent) error) (sent, eof bool, err error) {
+	limit := maxEvent
+	if p.tty != nil {
+		limit = maxTerminalEvent
+	}
+	var event dataEvent
+	for {
+		stream, bytes, eof := sub.Peek(limit)
+		if len(bytes) == 0 {
+			return sent, eof, nil
+		}
+		if err := send(event.set(stream, bytes)); err != nil {
+			return sent, false, err
+		}
+		sub.Advance(len(bytes))
+		sent = true
+	}
+}
+
+// sendEnd sends the last event, unless the process ended because its time was
+// up.
+func sendEnd(ctx context.Context, p *proc, send func(*pb.ProcessEvent) error) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Now().After(deadline) {
+		return errTimeout
+	}
+	return send(endEvent(p))
 }
 
 var errTimeout = connect.NewError(connect.CodeDeadlineExceeded, errors.New("time-out"))
@@ -68,6 +101,10 @@ func cancelled(ctx context.Context) error {
 		return errTimeout
 	}
 	return connect.NewError(connect.CodeCanceled, ctx.Err())
+}
+
+func keepaliveEvent() *pb.ProcessEvent {
+	return &pb.ProcessEvent{Event: &pb.ProcessEvent_Keepalive{Keepalive: &pb.ProcessEvent_KeepAlive{}}}
 }
 
 func startEvent(p *proc) *pb.ProcessEvent {

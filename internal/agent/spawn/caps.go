@@ -44,17 +44,6 @@ func confineThread(keep capSet) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
-	for n := range lastCap() + 1 {
-		if keep.has(n) {
-			continue
-		}
-		if in, _ := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); in == 0 {
-			continue
-		}
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0); err != nil {
-			return fmt.Errorf("drop capability %d from the bounding set: %w", n, err)
-		}
-	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {
@@ -65,23 +54,42 @@ func confineThread(keep capSet) error {
 	if err := unix.Capset(&header, &data[0]); err != nil {
 		return fmt.Errorf("clear inheritable capabilities: %w", err)
 	}
-	return nil
+	return dropBounding(keep, func(n uint) error { return unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0) })
+}
+
+// dropBounding drops what is not in keep, the sentinel last.
+func dropBounding(keep capSet, drop func(uint) error) error {
+	for n := lastCap(); ; n-- {
+		if !keep.has(n) && bounding(n) {
+			if err := drop(n); err != nil {
+				return fmt.Errorf("drop capability %d from the bounding set: %w", n, err)
+			}
+		}
+		if n == sentinel {
+			return nil
+		}
+	}
+}
+
+// bounding reports whether the calling thread's bounding set has a capability.
+func bounding(n uint) bool {
+	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+	return err == nil && in == 1
 }
 
 // ConfineSelf reduces every thread of this process, and all to come, to the
 // capabilities that a sandbox's init needs. It is to be called once, early,
 // and only by PID 1.
 func ConfineSelf() error {
-	for n := range lastCap() + 1 {
-		if initCaps.has(n) {
-			continue
+	err := dropBounding(initCaps, func(n uint) error {
+		_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0, 0)
+		if errno != 0 {
+			return errno
 		}
-		if in, _ := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); in == 0 {
-			continue
-		}
-		if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0, 0); errno != 0 {
-			return fmt.Errorf("drop capability %d from the bounding set: %w", n, errno)
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

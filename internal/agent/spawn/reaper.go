@@ -20,8 +20,6 @@ type reaper interface {
 // runtime's poller: no thread is held.
 type childReaper struct{}
 
-func newChildReaper() childReaper { return childReaper{} }
-
 func (childReaper) start(fork func() (int, error), exited func(Exit)) (*Process, error) {
 	pid, err := fork()
 	if err != nil {

@@ -12,7 +12,6 @@ package spawn
 import (
 	"errors"
 	"os"
-	"sync"
 	"syscall"
 )
 
@@ -41,64 +40,52 @@ var ErrClosed = errors.New("spawner is closed")
 
 // Spawner starts processes. It is safe for concurrent use.
 type Spawner struct {
-	reaper reaper
-	user   func() (*pool, error)
-	root   func() (*pool, error)
-
-	mu     sync.Mutex
-	pools  []*pool
-	closed bool
+	reaper     reaper
+	user, root runner // for code of ordinary users, and of root
 }
 
-// threads is how many forks can happen at once. A fork holds its thread until
-// the child has executed, about half a millisecond of waiting for the kernel.
-const threads = 2
+// runner runs forks on threads whose children are confined.
+type runner interface {
+	do(fork func()) error
+	close()
+}
 
 // New returns a Spawner. As Init it fails when this process lacks the
 // privileges to confine its children.
 func New(o Options) (*Spawner, error) {
-	s := &Spawner{}
-	s.user = sync.OnceValues(func() (*pool, error) { return s.newPool(0, o.Init) })
-	s.root = sync.OnceValues(func() (*pool, error) { return s.newPool(rootCaps, o.Init) })
-	if _, err := s.user(); err != nil {
-		s.Close()
-		return nil, err
-	}
 	if o.Init {
-		s.reaper = newInitReaper()
-	} else {
-		s.reaper = newChildReaper()
+		return newInitSpawner()
 	}
-	return s, nil
-}
-
-func (s *Spawner) newPool(keep capSet, strict bool) (*pool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	p, err := newPool(threads, func() error {
-		err := confineThread(keep)
-		if strict {
-			return err
-		}
-		return nil
-	})
+	// Confining may be beyond an ordinary user's rights, and beside the point
+	// when code runs as that same user.
+	user, err := newPool(2, func() error { _ = confineThread(0); return nil })
 	if err != nil {
 		return nil, err
 	}
-	s.pools = append(s.pools, p)
-	return p, nil
+	root, err := newPool(1, func() error { _ = confineThread(rootCaps); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return &Spawner{reaper: childReaper{}, user: user, root: root}, nil
+}
+
+func newInitSpawner() (*Spawner, error) {
+	// Before any thread is confined further: threads inherit from one another.
+	root, err := newPool(1, func() error { return confineThread(rootCaps) })
+	if err != nil {
+		return nil, err
+	}
+	user, err := newInline()
+	if err != nil {
+		root.close()
+		return nil, err
+	}
+	return &Spawner{reaper: newInitReaper(), user: user, root: root}, nil
 }
 
 // Start starts a process. exited is called once, when it has ended and was
 // reaped; it must not block. Errors are those of fork, chdir and execve.
 func (s *Spawner) Start(spec *Spec, exited func(Exit)) (*Process, error) {
-	pool, err := s.pool(spec.UID)
-	if err != nil {
-		return nil, err
-	}
 	attr := &syscall.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   spec.Env,
@@ -109,19 +96,16 @@ func (s *Spawner) Start(spec *Spec, exited func(Exit)) (*Process, error) {
 		attr.Sys.Credential = &syscall.Credential{Uid: spec.UID, Gid: spec.GID, Groups: spec.Groups}
 	}
 	fork := func() (int, error) { return syscall.ForkExec(spec.Path, spec.Args, attr) }
+	run := s.user
+	if spec.UID == 0 {
+		run = s.root
+	}
 	var p *Process
-	poolErr := pool.do(func() { p, err = s.reaper.start(fork, exited) })
-	if poolErr != nil {
-		return nil, poolErr
+	var err error
+	if closed := run.do(func() { p, err = s.reaper.start(fork, exited) }); closed != nil {
+		return nil, closed
 	}
 	return p, err
-}
-
-func (s *Spawner) pool(uid uint32) (*pool, error) {
-	if uid == 0 {
-		return s.root()
-	}
-	return s.user()
 }
 
 // needsSwitch reports whether the process is to have another identity than
@@ -133,11 +117,6 @@ func needsSwitch(spec *Spec) bool {
 
 // Close ends the threads. Processes live on and are still waited for.
 func (s *Spawner) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, p := range s.pools {
-		p.close()
-	}
-	s.pools = nil
+	s.user.close()
+	s.root.close()
 }
