@@ -47,6 +47,7 @@ func New(cfg *Config) (*Client, error) {
 	adapter, err := full.Registry.Open(full.Adapter, adapters.Config{
 		Root:    full.Root,
 		Runtime: full.Runtime,
+		Image:   full.Image,
 		Logger:  full.Logger.Named(full.Adapter),
 	})
 	if err != nil {

@@ -18,7 +18,28 @@
 //
 // Podman 4.3 to 5.x, over a unix socket: that of CONTAINER_HOST, of podman's
 // default connection, or of podman.socket. Where none answers, the user's
-// podman.socket or else a podman service is started.
+// podman.socket or else a podman service is started. Engines of other machines
+// (ssh, tcp) are refused; so is root's, whose sandboxes would be root of this
+// machine.
+//
+// Programs that import this package need no build tags and no C libraries.
+//
+// # Isolation
+//
+// The agent is the only program that the engine starts: as the container's
+// root, which is this user outside, with the capabilities to start code as
+// another user and no-new-privileges, under the engine's seccomp profile. The
+// specification leaves nothing of that to the image or to containers.conf.
+//
+// With network bridge a sandbox has a user-mode network of its own (pasta;
+// slirp4netns before Podman 5). The addresses by which such networks reach the
+// host are switched off, and those that the host has when the sandbox is
+// created are unreachable from inside, link-local ones included. What remains
+// of the host is its resolver.
+//
+// Limits of memory, processors and processes need the cgroup controllers that
+// systemd delegates to the user. Where they are missing, sandboxes run without
+// limits, and one that asks for a limit is refused.
 package podman
 
 import (
