@@ -103,10 +103,10 @@ func at(dir string) (string, error) {
 // cacheDir is where versions are kept, each in a directory of its own.
 func (f *Finder) cacheDir() string { return filepath.Join(f.root, "cache", "agent") }
 
-// install puts a binary into the cache: make writes it to the path that it is
+// install puts a binary into the cache: write writes it to the path that it is
 // given. Others may do the same at this moment; the last one wins, with the
 // same content.
-func (f *Finder) install(version string, make func(path string) error) (string, error) {
+func (f *Finder) install(version string, write func(path string) error) (string, error) {
 	if err := os.MkdirAll(f.cacheDir(), 0o755); err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func (f *Finder) install(version string, make func(path string) error) (string, 
 	}
 	defer os.RemoveAll(tmp)
 	fresh := filepath.Join(tmp, name)
-	if err := make(fresh); err != nil {
+	if err := write(fresh); err != nil {
 		return "", err
 	}
 	if err := check(fresh); err != nil {

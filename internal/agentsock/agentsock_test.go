@@ -256,11 +256,11 @@ func TestWatcherIsShared(t *testing.T) {
 		})
 	}
 	for _, w := range watches {
-		new := filepath.Join(w.dir, "new")
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: new, Net: "unix"})
+		fresh := filepath.Join(w.dir, "new")
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
 		must(t, err)
 		l.SetUnlinkOnClose(false)
-		must(t, os.Rename(new, socketIn(w.dir)))
+		must(t, os.Rename(fresh, socketIn(w.dir)))
 		must(t, l.Close())
 	}
 	waiting.Wait()

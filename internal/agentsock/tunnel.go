@@ -47,6 +47,7 @@ func upgrade(conn *net.UnixConn, port int) (*tunnelConn, error) {
 	}
 	bounded := &io.LimitedReader{R: conn, N: maxHeaderBytes}
 	r := bufio.NewReader(bounded)
+	//nolint:bodyclose // To close it is to read it to its end; the caller closes the connection.
 	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodGet})
 	if err != nil {
 		return nil, fmt.Errorf("answer of the agent: %w", err)

@@ -197,7 +197,10 @@ func TestPool(t *testing.T) {
 			t.Error("the request was changed")
 		}
 	}
-	_, err := pool.Transport("c3", adapters.AgentPort).RoundTrip(&http.Request{URL: &url.URL{}, Header: make(http.Header)})
+	resp, err := pool.Transport("c3", adapters.AgentPort).RoundTrip(&http.Request{URL: &url.URL{}, Header: make(http.Header)})
+	if err == nil {
+		resp.Body.Close()
+	}
 	if !errors.Is(err, adapters.ErrNotFound) {
 		t.Errorf("an unknown sandbox: %v", err)
 	}

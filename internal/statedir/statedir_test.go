@@ -67,7 +67,7 @@ func TestSweepNeverMeetsUnclaimedDirectory(t *testing.T) {
 			}
 		}
 	})
-	for range 500 {
+	for range 200 {
 		claim, err := r.Create("abc")
 		if err != nil {
 			t.Errorf("Create: %v", err)
@@ -90,7 +90,7 @@ func TestCreateWhileTheLastGoes(t *testing.T) {
 	var workers sync.WaitGroup
 	for _, id := range []string{"abc", "def", "ghi"} {
 		workers.Go(func() {
-			for range 300 {
+			for range 100 {
 				claim, err := r.Create(id)
 				if err != nil {
 					t.Errorf("Create: %v", err)

@@ -7,6 +7,7 @@ package netblock
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -101,7 +102,7 @@ func acknowledged(fd int, seq uint32) error {
 	buf := make([]byte, 4096)
 	for {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

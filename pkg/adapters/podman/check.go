@@ -25,7 +25,8 @@ func (a *Adapter) Check(ctx context.Context) []adapters.Check {
 	if err != nil {
 		return append(findings, failed("engine", mapError(err)), a.checkAgent(ctx))
 	}
-	findings = append(findings,
+	findings = append(
+		findings,
 		ok("engine", "Podman %s, API %s, at %s", info.Version.Version, conn.version, conn.socket),
 		checkRootless(info),
 		checkIDs(info),
@@ -57,8 +58,7 @@ func fail(name, cure, format string, args ...any) adapters.Check {
 
 // failed is a finding whose error knows its cure.
 func failed(name string, err error) adapters.Check {
-	e := mapError(err).(*adapters.Error)
-	return fail(name, e.Hint, "%v", err)
+	return fail(name, mapped(err).Hint, "%v", err)
 }
 
 // checkHost looks at what an engine needs before it can start.

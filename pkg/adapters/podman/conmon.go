@@ -75,8 +75,9 @@ func (m *monitor) wait(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	// A pidfd is never read; it becomes readable when the process ends.
-	raw.Read(func(fd uintptr) bool {
+	// A pidfd is never read; it becomes readable when the process ends. The
+	// error says that the time is up, and is all the same then.
+	_ = raw.Read(func(fd uintptr) bool {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 		return n > 0 || err != nil && err != unix.EINTR
 	})

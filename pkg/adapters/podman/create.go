@@ -26,7 +26,7 @@ const (
 func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.Info, error) {
 	info, err := a.create(ctx, spec)
 	if err != nil {
-		e := *mapError(err).(*adapters.Error)
+		e := *mapped(err)
 		e.Adapter = Name
 		return nil, &e
 	}
@@ -211,7 +211,7 @@ func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) e
 	if left == nil {
 		return why
 	}
-	e := *mapError(why).(*adapters.Error)
+	e := *mapped(why)
 	e.Err = fmt.Errorf("%w; and what was made could not be removed: %w", e.Err, left)
 	return &e
 }

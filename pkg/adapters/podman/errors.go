@@ -103,12 +103,18 @@ func mapError(err error) error {
 	if err == nil {
 		return nil
 	}
+	return mapped(err)
+}
+
+// mapped is mapError for what is an error for sure.
+func mapped(err error) *adapters.Error {
 	if mapped, ok := errors.AsType[*adapters.Error](err); ok {
 		return mapped
 	}
 	e := &adapters.Error{Adapter: Name, Kind: adapters.ErrInternal, Err: err}
 	if answer, ok := errors.AsType[*errorhandling.ErrorModel](err); ok {
-		e.Kind, e.Hint = judge(answer.Message, answer.ResponseCode)
+		r := judge(answer.Message, answer.ResponseCode)
+		e.Kind, e.Hint = r.kind, r.hint
 		return e
 	}
 	switch {
@@ -121,23 +127,24 @@ func mapError(err error) error {
 	case isGarbage(err):
 		e.Err = errNotPodman
 	default: // words of a stream, of a program, or of the kernel
-		e.Kind, e.Hint = judge(err.Error(), 0)
+		r := judge(err.Error(), 0)
+		e.Kind, e.Hint = r.kind, r.hint
 	}
 	return e
 }
 
-// judge finds the rule for the engine's words.
-func judge(message string, status int) (kind error, hint string) {
+// judge finds the rule for the engine's words, or makes one of its status.
+func judge(message string, status int) rule {
 	message = strings.ToLower(message)
 	for _, r := range rules {
 		if containsAll(message, r.words) {
-			return r.kind, r.hint
+			return r
 		}
 	}
 	if kind, ok := statuses[status]; ok {
-		return kind, ""
+		return rule{kind: kind}
 	}
-	return adapters.ErrInternal, ""
+	return rule{kind: adapters.ErrInternal}
 }
 
 func containsAll(s string, words []string) bool {

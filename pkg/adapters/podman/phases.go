@@ -39,7 +39,7 @@ func phaseError(caller, bounded context.Context, name adapters.Phase, err error)
 	case bounded.Err() != nil && errors.Is(err, context.DeadlineExceeded):
 		err = context.Cause(bounded)
 	}
-	mapped := *mapError(err).(*adapters.Error)
-	mapped.Phase = name
-	return &mapped
+	e := *mapped(err)
+	e.Phase = name
+	return &e
 }

@@ -1,7 +1,6 @@
 package podman
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +25,7 @@ func (c *creation) pull(ctx context.Context) error {
 
 // followPull reads reports to their end. A pull can fail after its answer has
 // begun, and then says so in one of them.
-func followPull(reports io.Reader, out io.Writer) error {
+func followPull(reports io.Reader, out *progressLines) error {
 	decoder := json.NewDecoder(reports)
 	var failures []error
 	for {
@@ -39,7 +38,7 @@ func followPull(reports io.Reader, out io.Writer) error {
 		case report.Error != "":
 			failures = append(failures, errors.New(report.Error))
 		default:
-			io.WriteString(out, report.Stream)
+			out.add(report.Stream)
 		}
 	}
 }
@@ -48,19 +47,19 @@ func followPull(reports io.Reader, out io.Writer) error {
 type progressLines struct {
 	began  time.Time
 	report func(adapters.Progress)
-	rest   []byte
+	rest   string
 }
 
-func (w *progressLines) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
+func (l *progressLines) add(text string) {
+	l.rest += text
 	for {
-		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
+		line, rest, ok := strings.Cut(l.rest, "\n")
 		if !ok {
-			return len(p), nil
+			return
 		}
-		w.rest = rest
-		if text := strings.TrimSpace(string(line)); text != "" && w.report != nil {
-			w.report(adapters.Progress{Phase: adapters.PhasePull, Message: text, Elapsed: time.Since(w.began)})
+		l.rest = rest
+		if line = strings.TrimSpace(line); line != "" && l.report != nil {
+			l.report(adapters.Progress{Phase: adapters.PhasePull, Message: line, Elapsed: time.Since(l.began)})
 		}
 	}
 }

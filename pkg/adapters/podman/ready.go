@@ -95,17 +95,26 @@ func (c *creation) lastWords() string {
 		return ""
 	}
 	defer log.Close()
-	const enough = 2 << 10
-	if end, err := log.Seek(0, io.SeekEnd); err != nil || end > enough {
-		log.Seek(-enough, io.SeekEnd)
-	} else {
-		log.Seek(0, io.SeekStart)
-	}
-	text, err := io.ReadAll(io.LimitReader(log, enough))
+	text, err := tail(log)
 	if err != nil {
 		return ""
 	}
-	return logLines(string(text))
+	return logLines(text)
+}
+
+// tail reads the last words in a file.
+func tail(f *os.File) (string, error) {
+	const enough = 2 << 10
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	text := make([]byte, min(end, enough))
+	n, err := f.ReadAt(text, end-int64(len(text)))
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return string(text[:n]), err
 }
 
 // logLines takes the words out of a log in the format of Kubernetes: time,

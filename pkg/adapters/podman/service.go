@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -216,12 +215,9 @@ func (s *service) awaitAnswer(ctx context.Context, socket string) error {
 
 // lastWords returns the end of what the service has said.
 func (s *service) lastWords() string {
-	end, err := s.words.Seek(0, io.SeekEnd)
+	text, err := tail(s.words)
 	if err != nil {
 		return err.Error()
 	}
-	const enough = 2 << 10
-	text := make([]byte, min(end, enough))
-	n, _ := s.words.ReadAt(text, end-int64(len(text)))
-	return string(bytes.TrimSpace(text[:n]))
+	return strings.TrimSpace(text)
 }

@@ -9,10 +9,6 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// abandoned is how long a container may be over and not removed: longer than
-// the engine takes to do that by itself.
-const abandoned = 30 * time.Second
-
 // sweep removes what sandboxes and creations that died have left behind. The
 // caller has just listed the sandboxes of this root, and maybe others.
 func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []*sandbox) {
