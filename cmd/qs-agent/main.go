@@ -82,6 +82,8 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 }
 
 func serve(cfg agent.Config, socketDir string) error {
+	// The usual one, for all that commands create, whatever the engine's is.
+	syscall.Umask(0o022)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	a, err := agent.New(cfg)

@@ -12,8 +12,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -84,6 +88,9 @@ func New(cfg Config) (*Agent, error) {
 	a.tunnels = tunnel.New()
 	a.meter = metrics.New()
 	a.handler = a.routes()
+	if cfg.Init {
+		a.clock.OnQuiet(calm, releaseMemory)
+	}
 	a.close = sync.OnceFunc(func() {
 		a.clock.Stop()
 		a.tunnels.Close()
@@ -92,6 +99,15 @@ func New(cfg Config) (*Agent, error) {
 		a.spawner.Close()
 	})
 	return a, nil
+}
+
+// calm is how long nothing must have happened before memory is given back. A
+// host may hold many sandboxes that were busy once.
+const calm = 5 * time.Second
+
+func releaseMemory() {
+	runtime.GC() // pools are emptied by the second collection
+	debug.FreeOSMemory()
 }
 
 // Handler serves the agent's API. It may be used without Serve.
@@ -105,6 +121,9 @@ func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
 		Handler:           a.handler,
 		ReadHeaderTimeout: 30 * time.Second,
 		MaxHeaderBytes:    256 << 10,
+		// What clients do wrong is theirs to know, and the engine keeps every
+		// line that we write.
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()

@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 
@@ -28,9 +29,9 @@ func (a *Agent) routes() http.Handler {
 	mux := http.NewServeMux()
 	rpc := []connect.HandlerOption{
 		connect.WithReadMaxBytes(maxMessage),
-		// Clients that cannot unpack compressed frames ask for none; the
-		// others gain nothing over a local socket.
-		connect.WithCompression("gzip", nil, nil),
+		// Over a local socket compression only costs time, and some clients
+		// ask for it without being able to unpack it fast.
+		connect.WithCompressMinBytes(math.MaxInt),
 	}
 	path, handler := processconnect.NewProcessHandler(a.processes, rpc...)
 	mux.Handle(path, handler)
@@ -108,24 +109,6 @@ func cors(next http.Handler) http.Handler {
 		}
 		h.Set("Access-Control-Allow-Headers", headers)
 		w.WriteHeader(http.StatusNoContent)
-	})
-}
-
-// recovering turns a panic into an error of one request: the agent is PID 1,
-// and its end would be the sandbox's.
-func recovering(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			switch v := recover(); v {
-			case nil:
-			case http.ErrAbortHandler:
-				panic(v)
-			default:
-				httperr.Write(w, http.StatusInternalServerError, "the agent panicked; this is a bug")
-				panic(http.ErrAbortHandler)
-			}
-		}()
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -23,31 +23,52 @@ var (
 // idle for its idle timeout, or has reached the end of its lifetime. It is
 // safe for concurrent use.
 type Clock struct {
-	created time.Time
-	end     time.Time // zero: no lifetime
-	done    chan struct{}
+	created  time.Time
+	end      time.Time // zero: no lifetime
+	lifetime *time.Timer
+	done     chan struct{}
 
 	mu       sync.Mutex
-	idle     time.Duration // negative: none
 	inFlight int
 	last     time.Time // when the last piece of work began or ended
-	timer    *time.Timer
-	lifetime *time.Timer
+	idle     alarm     // ends the sandbox
+	quiet    alarm     // see OnQuiet
 	err      error
+}
+
+// alarm rings when nothing was in flight for a while.
+type alarm struct {
+	after time.Duration // negative: never
+	ring  func()        // called with the clock's lock held
+	timer *time.Timer   // nil: to be set when work ends
 }
 
 // New starts a clock. A timeout below zero never fires; zero fires at once.
 func New(idle, lifetime time.Duration) *Clock {
 	now := time.Now()
-	c := &Clock{created: now, last: now, idle: idle, done: make(chan struct{})}
+	c := &Clock{created: now, last: now, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.quiet.after = -1
+	c.idle = alarm{after: idle, ring: func() { c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle.after)) }}
+	c.set(&c.idle)
 	if lifetime >= 0 {
 		c.end = now.Add(lifetime)
-		c.lifetime = time.AfterFunc(lifetime, func() { c.fire(fmt.Errorf("%w after %v", ErrLifetime, lifetime)) })
+		c.lifetime = time.AfterFunc(lifetime, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.expire(fmt.Errorf("%w after %v", ErrLifetime, lifetime))
+		})
 	}
-	c.rearm()
 	return c
+}
+
+// OnQuiet has f called, in a goroutine of its own, each time that nothing has
+// been in flight for a while after something was.
+func (c *Clock) OnQuiet(after time.Duration, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet = alarm{after: after, ring: func() { go f() }}
 }
 
 // Begin reports a piece of work; the function that it returns, which may be
@@ -65,8 +86,9 @@ func (c *Clock) finish() {
 	defer c.mu.Unlock()
 	c.inFlight--
 	c.last = time.Now()
-	if c.inFlight == 0 && c.timer == nil {
-		c.rearm()
+	if c.inFlight == 0 {
+		c.set(&c.idle)
+		c.set(&c.quiet)
 	}
 }
 
@@ -76,52 +98,54 @@ func (c *Clock) SetIdle(idle time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if idle != 0 {
-		c.idle = idle
+		c.idle.after = idle
 	}
 	c.last = time.Now()
-	c.rearm()
+	c.idle.stop()
+	c.set(&c.idle)
 }
 
-// rearm sets the timer to the moment at which the sandbox will have been idle
-// for long enough. Work does not touch the timer, so that a request costs no
-// more than a lock: check finds out what has happened since.
-func (c *Clock) rearm() {
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
-	if c.idle >= 0 && c.err == nil {
-		c.timer = time.AfterFunc(time.Until(c.last.Add(c.idle)), c.check)
-	}
-}
-
-func (c *Clock) check() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.timer == nil || c.err != nil {
+// set starts an alarm's timer unless it runs. Work does not touch a timer that
+// runs, so that a request costs no more than a lock: check finds out what has
+// happened since.
+func (c *Clock) set(a *alarm) {
+	if a.timer != nil || a.after < 0 || c.err != nil {
 		return
 	}
-	c.timer = nil
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Until(c.last.Add(a.after)), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if a.timer == timer { // else it was stopped too late
+			c.check(a)
+		}
+	})
+	a.timer = timer
+}
+
+func (c *Clock) check(a *alarm) {
+	a.timer = nil
 	switch {
-	case c.idle < 0 || c.inFlight > 0: // finish arms it again
-	case time.Until(c.last.Add(c.idle)) > 0:
-		c.rearm()
-	default:
-		c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle))
+	case c.inFlight > 0: // finish sets it again
+	case time.Until(c.last.Add(a.after)) > 0:
+		c.set(a)
+	case c.err == nil:
+		a.ring()
 	}
 }
 
-func (c *Clock) fire(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.expire(err)
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
 	}
 }
 
 func (c *Clock) expire(err error) {
-	c.err = err
-	close(c.done)
+	if c.err == nil {
+		c.err = err
+		close(c.done)
+	}
 }
 
 // Done is closed when the time is up.
@@ -134,12 +158,14 @@ func (c *Clock) Err() error {
 	return c.err
 }
 
-// Stop releases the timers.
+// Stop releases the timers: the clock never fires any more.
 func (c *Clock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idle = -1
-	c.rearm()
+	for _, a := range []*alarm{&c.idle, &c.quiet} {
+		a.stop()
+		a.after = -1
+	}
 	if c.lifetime != nil {
 		c.lifetime.Stop()
 	}
@@ -159,12 +185,12 @@ type Snapshot struct {
 func (c *Clock) Snapshot() Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Snapshot{Created: c.created, LastActive: c.last, InFlight: c.inFlight, Idle: c.idle, Lifetime: c.end}
+	s := Snapshot{Created: c.created, LastActive: c.last, InFlight: c.inFlight, Idle: c.idle.after, Lifetime: c.end}
 	if c.inFlight > 0 {
 		s.LastActive = time.Now()
 	}
-	if c.idle >= 0 {
-		s.Deadline = s.LastActive.Add(c.idle)
+	if c.idle.after >= 0 {
+		s.Deadline = s.LastActive.Add(c.idle.after)
 	}
 	return s
 }

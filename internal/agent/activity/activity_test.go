@@ -2,6 +2,7 @@ package activity
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,46 @@ func TestSnapshot(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if s := c.Snapshot(); s.InFlight != 0 || !s.Deadline.Equal(now.Add(time.Minute)) {
 			t.Errorf("after work: %+v", s)
+		}
+	})
+}
+
+func TestOnQuietAfterEachPeriodOfWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(-1, -1)
+		called := make(chan time.Duration, 10)
+		start := time.Now()
+		c.OnQuiet(5*time.Second, func() { called <- time.Since(start) })
+		time.Sleep(time.Minute) // no work, no call
+		for range 3 {
+			time.Sleep(2 * time.Second)
+			c.Begin()() // at 62 s, 64 s, 66 s
+		}
+		time.Sleep(time.Minute)
+		end := c.Begin() // at 126 s
+		time.Sleep(time.Minute)
+		end()
+		time.Sleep(time.Minute)
+		c.Stop()
+		var calls []time.Duration
+		for len(called) > 0 {
+			calls = append(calls, <-called)
+		}
+		if want := []time.Duration{71 * time.Second, 191 * time.Second}; !slices.Equal(calls, want) {
+			t.Errorf("called at %v, want %v", calls, want)
+		}
+	})
+}
+
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Second, 2*time.Second)
+		c.Begin()()
+		c.Stop()
+		c.Begin()()
+		time.Sleep(time.Hour)
+		if err := c.Err(); err != nil {
+			t.Error(err)
 		}
 	})
 }

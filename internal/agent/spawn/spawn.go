@@ -42,6 +42,7 @@ var ErrClosed = errors.New("spawner is closed")
 type Spawner struct {
 	reaper     reaper
 	user, root runner // for code of ordinary users, and of root
+	oomScore   []byte // of children; nil: the agent's
 }
 
 // runner runs forks on threads whose children are confined.
@@ -80,7 +81,7 @@ func newInitSpawner() (*Spawner, error) {
 		root.close()
 		return nil, err
 	}
-	return &Spawner{reaper: newInitReaper(), user: user, root: root}, nil
+	return &Spawner{reaper: newInitReaper(), user: user, root: root, oomScore: oomScore()}, nil
 }
 
 // Start starts a process. exited is called once, when it has ended and was
@@ -104,6 +105,9 @@ func (s *Spawner) Start(spec *Spec, exited func(Exit)) (*Process, error) {
 	var err error
 	if closed := run.do(func() { p, err = s.reaper.start(fork, exited) }); closed != nil {
 		return nil, closed
+	}
+	if err == nil && s.oomScore != nil {
+		sacrifice(p.PID, s.oomScore)
 	}
 	return p, err
 }
