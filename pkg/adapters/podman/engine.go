@@ -42,8 +42,10 @@ type connection struct {
 	transport *http.Transport
 }
 
-func newEngine(log hclog.Logger) *engine {
-	return &engine{log: log, locate: locate, turn: make(chan struct{}, 1)}
+// newEngine returns an engine that, if it must be started, listens in dir.
+func newEngine(log hclog.Logger, dir string) *engine {
+	find := func() (endpoint, error) { return locate(dir) }
+	return &engine{log: log, locate: find, turn: make(chan struct{}, 1)}
 }
 
 // use returns the connection, and makes it when nobody has yet. An error is

@@ -144,7 +144,7 @@ func TestLocate(t *testing.T) {
 			if err := os.WriteFile(connections, []byte(conf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			at, err := locate()
+			at, err := locate("/own")
 			if !errors.Is(err, test.kind) {
 				t.Fatal(err)
 			}

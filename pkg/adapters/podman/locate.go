@@ -23,8 +23,8 @@ type endpoint struct {
 
 // locate finds out where the user's engine is, without touching it: in
 // CONTAINER_HOST, in podman's default connection, or else in the user's
-// runtime directory.
-func locate() (endpoint, error) {
+// runtime directory. A service of ours would listen in dir.
+func locate(dir string) (endpoint, error) {
 	if uri := os.Getenv("CONTAINER_HOST"); uri != "" {
 		socket, err := socketOf(uri)
 		if err != nil {
@@ -35,12 +35,12 @@ func locate() (endpoint, error) {
 	if socket := defaultConnection(); socket != "" {
 		return endpoint{sockets: []string{socket}}, nil
 	}
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		dir = filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if runtime == "" {
+		runtime = filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
 	}
-	own := filepath.Join(dir, "quixand", "podman.sock")
-	return endpoint{sockets: []string{filepath.Join(dir, "podman", "podman.sock"), own}, own: own}, nil
+	own := filepath.Join(dir, "podman.sock")
+	return endpoint{sockets: []string{filepath.Join(runtime, "podman", "podman.sock"), own}, own: own}, nil
 }
 
 // socketOf returns the path in a unix URI. "unix://run/x" is read as podman

@@ -46,6 +46,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,7 +99,7 @@ func New(cfg adapters.Config) *Adapter {
 		dirs:    dirs,
 		pool:    agentsock.NewPool(dirs.Sandbox),
 		agent:   agentbin.New(cfg.Root),
-		engine:  newEngine(cfg.Logger),
+		engine:  newEngine(cfg.Logger, filepath.Dir(dirs.Path())),
 		host:    localHost{},
 		grace:   defaultGrace,
 	}
