@@ -26,8 +26,14 @@ import (
 	pb "github.com/quixand/quixand/internal/envd/process"
 )
 
+// reply is a response whose body was read.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // do sends a request of alternating header names and values.
-func (b *box) do(t testing.TB, method, path, body string, headers ...string) (*http.Response, string) {
+func (b *box) do(t testing.TB, method, path, body string, headers ...string) (reply, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
 	if err != nil {
@@ -45,7 +51,7 @@ func (b *box) do(t testing.TB, method, path, body string, headers ...string) (*h
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(answer)
+	return reply{res.StatusCode, res.Header}, string(answer)
 }
 
 func TestHealth(t *testing.T) {
@@ -99,7 +105,7 @@ func TestInit(t *testing.T) {
 	}
 	for _, bad := range []string{`{"envVars":{"A=B":"1"},"accessToken":"secret"}`, `{"defaultUser":"no-such-user","accessToken":"secret"}`, `no json`, `{"defaultWorkdir":"~root","accessToken":"secret"}`} {
 		if res, body := b.do(t, "POST", "/init", bad); res.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: %v %s", bad, res.Status, body)
+			t.Errorf("%s: %d %s", bad, res.StatusCode, body)
 		}
 	}
 	if res, _ := b.do(t, "POST", "/init", ``); res.StatusCode != http.StatusUnauthorized {
@@ -172,7 +178,7 @@ func TestLargeMessagesAreRefused(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/cat")
 	req.Stdin = nil
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	go p.rest()
 	if err := b.send(t, p.pid, stdin(strings.Repeat("x", 4<<20))); err != nil {
 		t.Error(err)
@@ -195,7 +201,7 @@ func TestTimeoutRequests(t *testing.T) {
 		res, answer := b.do(t, "POST", agentapi.PathTimeout, body)
 		var s agentapi.Status
 		if err := json.Unmarshal([]byte(answer), &s); err != nil || res.StatusCode != http.StatusOK {
-			t.Fatal(res.Status, answer, err)
+			t.Fatal(res.StatusCode, answer, err)
 		}
 		return s
 	}
@@ -255,7 +261,7 @@ func TestWorkKeepsASandboxAlive(t *testing.T) {
 
 func TestLifetime(t *testing.T) {
 	b := newBox(t, agent.Config{Lifetime: 100 * time.Millisecond})
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 	<-b.Done()
 	if !errors.Is(b.Err(), activity.ErrLifetime) {
 		t.Error(b.Err())
@@ -288,8 +294,12 @@ func TestTunnel(t *testing.T) {
 	_ = c.(*net.UnixConn).CloseWrite()
 	r := bufio.NewReader(c)
 	res, err := http.ReadResponse(r, nil)
-	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatal(res, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(res.Status)
 	}
 	if got, err := io.ReadAll(r); string(got) != "echo" {
 		t.Error(string(got), err)

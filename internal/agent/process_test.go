@@ -40,7 +40,7 @@ type live struct {
 }
 
 // start starts a process and waits for its start event.
-func (b *box) start(t testing.TB, ctx context.Context, req *pb.StartRequest, headers ...string) *live {
+func (b *box) start(ctx context.Context, t testing.TB, req *pb.StartRequest, headers ...string) *live {
 	t.Helper()
 	r := connect.NewRequest(req)
 	for i := 0; i < len(headers); i += 2 {
@@ -142,7 +142,7 @@ func TestSignalsEndProcesses(t *testing.T) {
 	for sig, status := range map[unix.Signal]string{
 		unix.SIGKILL: "signal: killed", unix.SIGTERM: "signal: terminated", unix.SIGHUP: "signal: hangup", unix.SIGINT: "signal: interrupt",
 	} {
-		p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+		p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 		if err := b.signal(t, byPID(p.pid), sig); err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestSignalsEndProcesses(t *testing.T) {
 
 func TestSignalsReachTheGroup(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "sleep 1000 & echo $!; wait"))
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "sleep 1000 & echo $!; wait"))
 	if !p.Receive() {
 		t.Fatal(p.Err())
 	}
@@ -172,7 +172,7 @@ func TestSignalsReachTheGroup(t *testing.T) {
 
 func TestImpossibleSignals(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 	for _, sig := range []unix.Signal{0, -1, 65, 1 << 20} {
 		wantCode(t, b.signal(t, byPID(p.pid), sig), connect.CodeInvalidArgument)
 	}
@@ -300,7 +300,7 @@ func TestStdin(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/cat")
 	req.Stdin = nil // means true
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	for _, text := range []string{"", "hello ", "world\n"} {
 		if err := b.send(t, p.pid, stdin(text)); err != nil {
 			t.Fatal(err)
@@ -319,7 +319,7 @@ func TestStdin(t *testing.T) {
 
 func TestStdinOfTheWrongKind(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	none := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	none := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 	wantCode(t, b.send(t, none.pid, stdin("x")), connect.CodeInternal)
 	wantCode(t, b.send(t, none.pid, ptyInput("x")), connect.CodeInternal)
 	wantCode(t, b.send(t, none.pid, nil), connect.CodeInvalidArgument)
@@ -333,7 +333,7 @@ func TestStdinClosedByTheProcess(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/sh", "-c", "exec 0</dev/null; echo closed; sleep 1000")
 	req.Stdin = nil
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	p.expect(t, "closed")
 	wantCode(t, b.send(t, p.pid, stdin("x")), connect.CodeFailedPrecondition)
 }
@@ -342,7 +342,7 @@ func TestInputThatIsNotReadCanBeCancelled(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/sleep", "1000")
 	req.Stdin = nil
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	in := connect.NewRequest(&pb.SendInputRequest{Process: byPID(p.pid), Input: stdin(strings.Repeat("x", 1<<20))})
@@ -363,7 +363,7 @@ func TestStreamInput(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/usr/bin/cksum")
 	req.Stdin = nil
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	in := b.process.StreamInput(t.Context())
 	must := func(err error) {
 		t.Helper()
@@ -395,7 +395,7 @@ func TestList(t *testing.T) {
 	tag := "my tag"
 	req := command("/bin/sleep", "1000")
 	req.Tag, req.Process.Envs, req.Process.Cwd = &tag, map[string]string{"A": "b"}, &[]string{"/"}[0]
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	list := func() []*pb.ProcessInfo {
 		res, err := b.process.List(t.Context(), connect.NewRequest(&pb.ListRequest{}))
 		if err != nil {
@@ -419,7 +419,7 @@ func TestList(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	started := time.Now()
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "sleep 1000 & echo $!; wait"), "Connect-Timeout-Ms", "200")
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "sleep 1000 & echo $!; wait"), "Connect-Timeout-Ms", "200")
 	r := p.rest()
 	wantCode(t, r.err, connect.CodeDeadlineExceeded)
 	if r.end != nil {
@@ -435,7 +435,7 @@ func TestTimeout(t *testing.T) {
 
 func TestTimeoutHoldsWithoutItsStream(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"), "Connect-Timeout-Ms", "300")
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"), "Connect-Timeout-Ms", "300")
 	p.Close()
 	r, _ := b.connect(t, byPID(p.pid), "")
 	if r.end.GetStatus() != "signal: killed" {
@@ -446,7 +446,7 @@ func TestTimeoutHoldsWithoutItsStream(t *testing.T) {
 func TestProcessesSurviveTheirCaller(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
-	p := b.start(t, ctx, command("/bin/sh", "-c", "read x < "+fifo(t, b.home)+"; echo $x"))
+	p := b.start(ctx, t, command("/bin/sh", "-c", "read x < "+fifo(t, b.home)+"; echo $x"))
 	cancel()
 	p.rest()
 	if err := os.WriteFile(filepath.Join(b.home, "fifo"), []byte("alive\n"), 0); err != nil {
@@ -469,7 +469,7 @@ func fifo(t *testing.T, dir string) string {
 func TestKillOnDisconnect(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
-	p := b.start(t, ctx, command("/bin/sleep", "1000"), agentapi.HeaderOnDisconnect, agentapi.OnDisconnectKill)
+	p := b.start(ctx, t, command("/bin/sleep", "1000"), agentapi.HeaderOnDisconnect, agentapi.OnDisconnectKill)
 	cancel()
 	gone(t, int(p.pid))
 }
@@ -545,7 +545,7 @@ func TestStreamsAreNotCompressedUnasked(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "echo one; echo two >&2; echo three"))
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "echo one; echo two >&2; echo three"))
 	whole := p.rest()
 	for offset, want := range map[string]string{"0": "one\nthree\n|two\n", "6": "three\n|o\n", "14": "|", "1000": "|", "": "|"} {
 		r, h := b.connect(t, byPID(p.pid), offset)
@@ -573,7 +573,7 @@ func TestReplay(t *testing.T) {
 func TestReattachLosesNoByte(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	const lines = 100_000
-	p := b.start(t, t.Context(), command("/usr/bin/seq", strconv.Itoa(lines)))
+	p := b.start(t.Context(), t, command("/usr/bin/seq", strconv.Itoa(lines)))
 	var got bytes.Buffer
 	p.Receive()
 	got.Write(p.Msg().GetEvent().GetData().GetStdout())
@@ -612,7 +612,7 @@ func TestReattachLosesNoByte(t *testing.T) {
 func TestUnattendedOutput(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	const size = 256 << 20
-	p := b.start(t, t.Context(), command("/usr/bin/head", "-c", strconv.Itoa(size), "/dev/zero"))
+	p := b.start(t.Context(), t, command("/usr/bin/head", "-c", strconv.Itoa(size), "/dev/zero"))
 	p.Close()
 	gone(t, int(p.pid))
 	r, h := b.connect(t, byPID(p.pid), "0")
@@ -631,7 +631,7 @@ func TestAttendedOutputIsWhole(t *testing.T) {
 
 func TestEventsAreBounded(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/usr/bin/head", "-c", "1000000", "/dev/zero"))
+	p := b.start(t.Context(), t, command("/usr/bin/head", "-c", "1000000", "/dev/zero"))
 	for p.Receive() {
 		if n := len(p.Msg().GetEvent().GetData().GetStdout()); n > 32<<10 {
 			t.Fatalf("an event of %d bytes", n)
@@ -643,7 +643,7 @@ func TestSeveralReaders(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/cat")
 	req.Stdin = nil
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
@@ -677,7 +677,7 @@ func TestDescendantsHoldTheOutput(t *testing.T) {
 	if r := b.sh(t, "setsid sleep 1000 >/dev/null 2>&1 & echo free"); r.stdout.String() != "free\n" {
 		t.Error(r.stdout.String(), r.end)
 	}
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "setsid sh -c 'echo $$; exec sleep 1000' & wait"))
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "setsid sh -c 'echo $$; exec sleep 1000' & wait"))
 	if !p.Receive() {
 		t.Fatal(p.Err())
 	}
@@ -696,7 +696,7 @@ func TestDescendantsHoldTheOutput(t *testing.T) {
 
 func TestKilledOutputIsNotLost(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "trap 'head -c 50000 /dev/zero; exit 7' TERM; echo up; while :; do sleep 0.01; done"))
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "trap 'head -c 50000 /dev/zero; exit 7' TERM; echo up; while :; do sleep 0.01; done"))
 	p.expect(t, "up")
 	if err := b.signal(t, byPID(p.pid), unix.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -721,7 +721,7 @@ func TestManyAtOnce(t *testing.T) {
 
 func TestKeepalive(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"), "Keepalive-Ping-Interval", "1")
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"), "Keepalive-Ping-Interval", "1")
 	if !p.Receive() || p.Msg().GetEvent().GetKeepalive() == nil {
 		t.Error(p.Msg(), p.Err())
 	}
@@ -729,7 +729,7 @@ func TestKeepalive(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sh", "-c", "sleep 1000 & sleep 1000"))
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "sleep 1000 & sleep 1000"))
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -741,7 +741,7 @@ func TestTerminal(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	req := command("/bin/sh", "-c", "tty; stty size; echo TERM=$TERM; trap 'stty size; exit 5' WINCH; echo ready; while read x; do echo got:$x; done")
 	req.Stdin, req.Pty = nil, &pb.PTY{Size: &pb.PTY_Size{Cols: 80, Rows: 24}}
-	p := b.start(t, t.Context(), req)
+	p := b.start(t.Context(), t, req)
 	p.expect(t, "TERM=xterm-256color\r\nready\r\n")
 	if err := b.send(t, p.pid, ptyInput("hello\n")); err != nil {
 		t.Fatal(err)
@@ -777,7 +777,7 @@ func TestTerminalHangsUp(t *testing.T) {
 
 func TestResizeWithoutTerminal(t *testing.T) {
 	b := newBox(t, agent.Config{})
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 	_, err := b.process.Update(t.Context(), connect.NewRequest(&pb.UpdateRequest{Process: byPID(p.pid), Pty: &pb.PTY{Size: &pb.PTY_Size{Cols: 1, Rows: 1}}}))
 	wantCode(t, err, connect.CodeInvalidArgument)
 }
@@ -792,7 +792,7 @@ func TestProcessesAreActivity(t *testing.T) {
 		}
 		return s.InFlight, s.Processes
 	}
-	p := b.start(t, t.Context(), command("/bin/sleep", "1000"))
+	p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
 	if n, processes := inFlight(); n != 2 || processes != 1 { // the process and its stream
 		t.Error(n, processes)
 	}

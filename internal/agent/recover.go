@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,10 +32,12 @@ func (t *tracker) recover() {
 	if v == nil {
 		return
 	}
-	if v != http.ErrAbortHandler {
+	err, _ := v.(error)
+	aborted := errors.Is(err, http.ErrAbortHandler)
+	if !aborted {
 		fmt.Fprintf(os.Stderr, "qs-agent: panic: %v\n%s", v, debug.Stack())
 	}
-	if t.begun || v == http.ErrAbortHandler {
+	if t.begun || aborted {
 		panic(http.ErrAbortHandler) // only a broken connection tells
 	}
 	httperr.Write(t, http.StatusInternalServerError, "the agent panicked, which is a bug")

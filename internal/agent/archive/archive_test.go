@@ -29,14 +29,11 @@ func newService(t testing.TB) (s *Service, home string) {
 	return New(identity.NewDirectory(identity.Options{EtcDir: "/etc", User: u})), u.Home
 }
 
-func pack(s *Service, path string) (res *http.Response, aborted bool) {
-	w := httptest.NewRecorder()
-	defer func() {
-		aborted = recover() != nil
-		res = w.Result()
-	}()
+func pack(s *Service, path string) (w *httptest.ResponseRecorder, aborted bool) {
+	w = httptest.NewRecorder()
+	defer func() { aborted = recover() != nil }()
 	s.Pack(w, httptest.NewRequest(http.MethodGet, "/?path="+url.QueryEscape(path), nil))
-	return w.Result(), false
+	return w, false
 }
 
 func unpack(s *Service, path string, body io.Reader) (status int, message string) {
@@ -130,8 +127,8 @@ func TestRoundTrip(t *testing.T) {
 	must(os.Chtimes(filepath.Join(src, "a", "file"), time.Time{}, time.Unix(1e9, 123456789)))
 
 	res, aborted := pack(s, "src dir")
-	if res.StatusCode != http.StatusOK || aborted {
-		t.Fatal(res.Status, aborted)
+	if res.Code != http.StatusOK || aborted {
+		t.Fatal(res.Code, aborted)
 	}
 	if status, message := unpack(s, "dst", res.Body); status != http.StatusNoContent {
 		t.Fatal(status, message)
@@ -159,8 +156,8 @@ func TestPackOneFile(t *testing.T) {
 
 func TestPackMissing(t *testing.T) {
 	s, _ := newService(t)
-	if res, _ := pack(s, "nothing"); res.StatusCode != http.StatusNotFound {
-		t.Error(res.Status)
+	if res, _ := pack(s, "nothing"); res.Code != http.StatusNotFound {
+		t.Error(res.Code)
 	}
 }
 

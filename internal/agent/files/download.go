@@ -66,8 +66,8 @@ func contentEncoding(h http.Header) (encoding string, ok bool) {
 	identity, named := q["identity"]
 	if !named {
 		identity = 1
-		if any, ok := q["*"]; ok {
-			identity = any
+		if others, ok := q["*"]; ok {
+			identity = others
 		}
 	}
 	if identity > 0 {

@@ -280,7 +280,7 @@ func copyInto(f *os.File, body io.Reader) error {
 				return err
 			}
 		}
-		if readErr == io.EOF {
+		if errors.Is(readErr, io.EOF) {
 			return nil
 		}
 		if readErr != nil {

@@ -261,7 +261,7 @@ func TestProvisionScratch(t *testing.T) {
 	if want := map[string]int{"/tmp": 0, "/home/user": 1000, "/workspace": 1000}; !maps.Equal(owners, want) {
 		t.Error(owners)
 	}
-	if u, owners, err = provision(t, root, "1000"); err != nil || u.Name != "user" {
+	if u, _, err = provision(t, root, "1000"); err != nil || u.Name != "user" {
 		t.Error(u, err)
 	}
 	wantFile(t, filepath.Join(root, "etc/passwd"), "user:x:1000:1000::/home/user:/sbin/nologin\n")

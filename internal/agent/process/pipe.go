@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ func (p *pipe) copyTo(r *output.Ring) {
 	read := func(fd uintptr) bool {
 		buf = scratch.Get().(*[64 << 10]byte)
 		n, readErr = readOnce(int(fd), buf[:])
-		if n <= 0 && readErr == unix.EAGAIN {
+		if n <= 0 && errors.Is(readErr, unix.EAGAIN) {
 			scratch.Put(buf)
 			return false
 		}

@@ -207,14 +207,14 @@ func (s *Service) SendSignal(_ context.Context, req *connect.Request[pb.SendSign
 	if err != nil {
 		return nil, err
 	}
-	switch err := p.signal(sig); err {
-	case nil:
-		return connect.NewResponse(&pb.SendSignalResponse{}), nil
-	case unix.ESRCH:
+	err = p.signal(sig)
+	if errors.Is(err, unix.ESRCH) {
 		return nil, notFound(req.Msg.GetProcess())
-	default:
+	}
+	if err != nil {
 		return nil, connect.NewError(connect.CodeInternal, err)
 	}
+	return connect.NewResponse(&pb.SendSignalResponse{}), nil
 }
 
 // CloseStdin ends a process's stdin, after the input that came before.

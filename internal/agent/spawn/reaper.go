@@ -106,14 +106,13 @@ func (r *initReaper) loop() {
 		// WNOWAIT leaves the zombie, so that its number stays taken until we
 		// know whose it is.
 		pid, err := waitAny()
-		switch err {
-		case nil:
+		if err == nil {
 			r.reap(pid)
-		case unix.ECHILD:
-			select {
-			case <-r.forked:
-			case <-r.orphans:
-			}
+			continue
+		}
+		select { // there is no child
+		case <-r.forked:
+		case <-r.orphans:
 		}
 	}
 }

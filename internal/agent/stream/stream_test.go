@@ -26,10 +26,12 @@ func TestTheClientsLeavingIsNoticed(t *testing.T) {
 	}
 	// A body in chunks, which the handler does not read.
 	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n")
-	if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
+	res.Body.Close()
 	<-left
 }
 
