@@ -171,7 +171,7 @@ func (up *upload) parts(body io.Reader, boundary string) error {
 	parts := multipart.NewReader(bufio.NewReaderSize(body, multipartBuffer), boundary)
 	for {
 		part, err := parts.NextRawPart()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF means that the body ends too soon
 			return nil
 		}
 		if err != nil {
