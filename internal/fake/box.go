@@ -23,7 +23,7 @@ type box struct {
 	once   sync.Once
 }
 
-// newBox starts an agent.
+// newBox makes the directories of a sandbox.
 func newBox(spec *adapters.Spec) (*box, error) {
 	// Short: a socket's path has at most 107 bytes.
 	dir, err := os.MkdirTemp("", "qs")
@@ -36,23 +36,22 @@ func newBox(spec *adapters.Spec) (*box, error) {
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
 		Metadata: spec.Metadata, Root: spec.Root,
 	}
-	if err := b.start(spec); err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, err
+	for _, d := range []string{b.home(), b.info.Workdir} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			_ = os.RemoveAll(dir)
+			return nil, err
+		}
 	}
 	return b, nil
 }
 
+func (b *box) home() string { return filepath.Join(b.dir, "home") }
+
+// start starts the agent.
 func (b *box) start(spec *adapters.Spec) error {
-	home := filepath.Join(b.dir, "home")
-	for _, d := range []string{home, b.info.Workdir} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			return err
-		}
-	}
 	var err error
 	b.agent, err = agent.New(agent.Config{
-		Version: Name, ID: spec.ID, Home: home, Workdir: b.info.Workdir,
+		Version: Name, ID: spec.ID, Home: b.home(), Workdir: b.info.Workdir,
 		Env:         []string{"PATH=" + os.Getenv("PATH")},
 		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime,
 	})
@@ -62,6 +61,7 @@ func (b *box) start(spec *adapters.Spec) error {
 	listener, err := agent.Listen(b.sockets)
 	if err != nil {
 		_ = b.agent.Close()
+		b.agent = nil
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,20 +73,15 @@ func (b *box) start(spec *adapters.Spec) error {
 	return nil
 }
 
-// onEnd calls f when the agent ends by itself, at its deadline.
-func (b *box) onEnd(f func()) {
-	go func() {
-		<-b.served
-		f()
-	}()
-}
-
-// close ends the agent and what runs in it, and removes its directories.
+// close ends the agent, if there is one, and what runs in it, and removes the
+// directories.
 func (b *box) close() {
 	b.once.Do(func() {
-		b.cancel()
-		<-b.served
-		_ = b.agent.Close()
+		if b.agent != nil {
+			b.cancel()
+			<-b.served
+			_ = b.agent.Close()
+		}
 		_ = os.RemoveAll(b.dir)
 	})
 }

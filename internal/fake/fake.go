@@ -44,7 +44,9 @@ func (e *Engine) Registry() *adapters.Registry {
 }
 
 // Open is an [adapters.Factory].
-func (e *Engine) Open(adapters.Config) (adapters.Adapter, error) { return &Adapter{e}, nil }
+func (e *Engine) Open(adapters.Config) (adapters.Adapter, error) {
+	return &Adapter{engine: e, pool: agentsock.NewPool(e.sockets)}, nil
+}
 
 // Close ends every sandbox.
 func (e *Engine) Close() error {
@@ -102,9 +104,16 @@ func (e *Engine) forget(b *box) {
 	}
 }
 
+// sockets is the directory of a sandbox's socket, or nothing that exists.
+func (e *Engine) sockets(id string) string {
+	dir, _ := e.Sockets(id)
+	return dir
+}
+
 // Adapter drives an [Engine].
 type Adapter struct {
 	engine *Engine
+	pool   *agentsock.Pool
 }
 
 var (
@@ -117,34 +126,76 @@ var (
 // something.
 func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.Info, error) {
 	if spec.Resources != (adapters.Resources{}) || len(spec.Ports) > 0 {
-		return nil, &adapters.Error{Op: "create", Kind: adapters.ErrUnsupported, Err: errors.New("the fake has no limits and publishes no ports")}
-	}
-	begin := time.Now()
-	b, err := newBox(spec)
-	if err != nil {
-		return nil, &adapters.Error{Op: "create", Phase: adapters.PhaseCreate, Kind: adapters.ErrInternal, Err: err}
-	}
-	if err := a.engine.add(b); err != nil {
-		b.close()
-		return nil, err
-	}
-	b.onEnd(func() { a.engine.remove(b) })
-	if err := initialize(ctx, b, spec.Env); err != nil {
-		a.engine.remove(b)
-		return nil, &adapters.Error{Op: "create", Phase: adapters.PhaseReady, Kind: adapters.KindOf(err), Err: err}
-	}
-	for _, phase := range []adapters.Phase{adapters.PhaseCreate, adapters.PhaseStart, adapters.PhaseReady} {
-		if spec.Progress != nil {
-			spec.Progress(adapters.Progress{Phase: phase, Done: true, Elapsed: time.Since(begin)})
+		return nil, &adapters.Error{
+			Op: "create", Kind: adapters.ErrUnsupported,
+			Err:  errors.New("the fake enforces no limits and publishes no ports"),
+			Hint: "ask for neither, or use an engine",
 		}
 	}
+	var b *box
+	err := a.engine.phases(ctx, spec,
+		step{adapters.PhaseCreate, spec.Budgets.Create, func(context.Context) (err error) {
+			b, err = newBox(spec)
+			return err
+		}},
+		step{adapters.PhaseStart, spec.Budgets.Start, func(context.Context) error { return b.start(spec) }},
+		step{adapters.PhaseReady, spec.Budgets.Ready, func(ctx context.Context) error {
+			if err := a.engine.add(b); err != nil {
+				return err
+			}
+			return a.client(spec.ID).Init(ctx, spec.Env)
+		}},
+	)
+	if err != nil {
+		if b != nil {
+			a.engine.remove(b)
+		}
+		return nil, err
+	}
+	go func() {
+		<-b.served // at its deadline, or by Kill
+		a.engine.remove(b)
+	}()
 	return b.describe(), nil
 }
 
-func initialize(ctx context.Context, b *box, env map[string]string) error {
-	rt := agentsock.Transport(b.sockets, adapters.AgentPort)
-	defer rt.CloseIdleConnections()
-	return agentclient.New(rt).Init(ctx, env)
+// step is one phase of a creation.
+type step struct {
+	phase  adapters.Phase
+	budget time.Duration
+	do     func(context.Context) error
+}
+
+// phases goes through the steps, each within its budget.
+func (e *Engine) phases(ctx context.Context, spec *adapters.Spec, steps ...step) error {
+	for _, s := range steps {
+		begin := time.Now()
+		bounded, cancel := context.WithTimeout(ctx, s.budget)
+		err := s.do(bounded)
+		if err == nil {
+			err = bounded.Err()
+		}
+		cancel()
+		if err != nil {
+			return phaseError(s.phase, err)
+		}
+		if spec.Progress != nil {
+			spec.Progress(adapters.Progress{Phase: s.phase, Done: true, Elapsed: time.Since(begin)})
+		}
+	}
+	return ctx.Err()
+}
+
+func phaseError(phase adapters.Phase, err error) error {
+	e := &adapters.Error{Op: "create", Phase: phase, Kind: adapters.KindOf(err), Err: err}
+	if e.Kind == nil && !errors.Is(err, context.Canceled) {
+		e.Kind = adapters.ErrInternal
+	}
+	return e
+}
+
+func (a *Adapter) client(id string) *agentclient.Client {
+	return agentclient.New(a.pool.Transport(id, adapters.AgentPort))
 }
 
 // Get implements [adapters.Adapter].
@@ -197,34 +248,23 @@ func (a *Adapter) Kill(_ context.Context, id string) error {
 
 // SetDeadline implements [adapters.Adapter].
 func (a *Adapter) SetDeadline(ctx context.Context, id string, idle time.Duration) error {
-	b, err := a.engine.find(id)
-	if err != nil {
-		return err
-	}
-	rt := agentsock.Transport(b.sockets, adapters.AgentPort)
-	defer rt.CloseIdleConnections()
-	_, err = agentclient.New(rt).SetTimeout(ctx, idle)
+	_, err := a.client(id).SetTimeout(ctx, idle)
 	return err
 }
 
 // Transport implements [adapters.Adapter].
 func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundTripper, error) {
-	b, err := a.engine.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return agentsock.Transport(b.sockets, port), nil
+	return a.pool.Transport(id, port), nil
 }
 
 // DialPort implements [adapters.Dialer].
 func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
-	b, err := a.engine.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return agentsock.DialPort(ctx, b.sockets, port)
+	return agentsock.DialPort(ctx, a.engine.sockets(id), port)
 }
 
 // Close implements [adapters.Adapter]. Sandboxes live until the Engine is
 // closed.
-func (a *Adapter) Close() error { return nil }
+func (a *Adapter) Close() error {
+	a.pool.Close()
+	return nil
+}

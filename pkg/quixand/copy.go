@@ -261,7 +261,7 @@ func partly(u *hosttree.Unpacker, err error) error {
 	return &e
 }
 
-// hostError gives an error of the host's file system its kind.
+// hostError is an error of the host's file system, with its kind.
 func hostError(err error) error {
 	if err == nil {
 		return nil
@@ -269,10 +269,15 @@ func hostError(err error) error {
 	return asError(err)
 }
 
-// asError is err as an *Error.
+// asError is err as an *Error; one that is none comes from the host.
 func asError(err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
 	}
-	return &Error{Kind: kindOf(err), Err: err}
+	return &Error{Kind: kindOf(err), Err: onHost{err}}
 }
+
+// onHost marks errors about which the engine need not be asked.
+type onHost struct{ error }
+
+func (e onHost) Unwrap() error { return e.error }

@@ -98,10 +98,18 @@ func (s *Sandbox) wrap(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotFound)) && !saidByAgent(err) {
+	if nobodyAnswers(err) {
 		err = s.whyUnavailable(ctx, err)
 	}
 	return wrap(op, s.client.cfg.Adapter, s.id, err)
+}
+
+// nobodyAnswers reports whether the way to the agent has failed.
+func nobodyAnswers(err error) bool {
+	if _, ok := errors.AsType[onHost](err); ok || saidByAgent(err) {
+		return false
+	}
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotFound)
 }
 
 // saidByAgent reports whether the agent itself has answered with this error.
