@@ -64,17 +64,17 @@ func New(rt http.RoundTripper) *Client {
 		start:       stream[process.StartRequest, process.StartResponse](rt, procconnect.ProcessStartProcedure),
 		connect:     stream[process.ConnectRequest, process.ConnectResponse](rt, procconnect.ProcessConnectProcedure),
 		list:        call[process.ListRequest, process.ListResponse](rt, procconnect.ProcessListProcedure),
-		update:      call[process.UpdateRequest, process.UpdateResponse](rt, procconnect.ProcessUpdateProcedure),
+		update:      silent[process.UpdateRequest, process.UpdateResponse](rt, procconnect.ProcessUpdateProcedure),
 		streamInput: call[process.StreamInputRequest, process.StreamInputResponse](rt, procconnect.ProcessStreamInputProcedure),
-		sendInput:   call[process.SendInputRequest, process.SendInputResponse](rt, procconnect.ProcessSendInputProcedure),
-		closeStdin:  call[process.CloseStdinRequest, process.CloseStdinResponse](rt, procconnect.ProcessCloseStdinProcedure),
-		sendSignal:  call[process.SendSignalRequest, process.SendSignalResponse](rt, procconnect.ProcessSendSignalProcedure),
+		sendInput:   silent[process.SendInputRequest, process.SendInputResponse](rt, procconnect.ProcessSendInputProcedure),
+		closeStdin:  silent[process.CloseStdinRequest, process.CloseStdinResponse](rt, procconnect.ProcessCloseStdinProcedure),
+		sendSignal:  silent[process.SendSignalRequest, process.SendSignalResponse](rt, procconnect.ProcessSendSignalProcedure),
 
 		stat:    call[filesystem.StatRequest, filesystem.StatResponse](rt, fsconnect.FilesystemStatProcedure),
 		makeDir: call[filesystem.MakeDirRequest, filesystem.MakeDirResponse](rt, fsconnect.FilesystemMakeDirProcedure),
 		move:    call[filesystem.MoveRequest, filesystem.MoveResponse](rt, fsconnect.FilesystemMoveProcedure),
 		listDir: call[filesystem.ListDirRequest, filesystem.ListDirResponse](rt, fsconnect.FilesystemListDirProcedure),
-		remove:  call[filesystem.RemoveRequest, filesystem.RemoveResponse](rt, fsconnect.FilesystemRemoveProcedure),
+		remove:  silent[filesystem.RemoveRequest, filesystem.RemoveResponse](rt, fsconnect.FilesystemRemoveProcedure),
 		watch:   stream[filesystem.WatchDirRequest, filesystem.WatchDirResponse](rt, fsconnect.FilesystemWatchDirProcedure),
 	}
 }
@@ -82,9 +82,17 @@ func New(rt http.RoundTripper) *Client {
 // call and stream return the client of one procedure. Compression is off: it
 // gains nothing on a socket of this host, and a small message that unpacks to a
 // large one is never welcome.
-func call[Req, Res any](rt http.RoundTripper, name string) *connect.Client[Req, Res] {
-	return connect.NewClient[Req, Res](boundedDoer{rt}, baseURL+name,
-		connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil))
+func call[Req, Res any](rt http.RoundTripper, name string, opts ...connect.ClientOption) *connect.Client[Req, Res] {
+	return connect.NewClient[Req, Res](boundedDoer{rt}, baseURL+name, connect.WithReadMaxBytes(maxMessage),
+		connect.WithAcceptCompression("gzip", nil, nil), connect.WithClientOptions(opts...))
+}
+
+// silent is call for answers without fields. In JSON they are not of length
+// zero, as they are in binary: net/http hands the connection of an answer without
+// a body to the next request before the call has returned, so that a
+// cancellation at that moment fails somebody else's request.
+func silent[Req, Res any](rt http.RoundTripper, name string) *connect.Client[Req, Res] {
+	return call[Req, Res](rt, name, connect.WithProtoJSON())
 }
 
 func stream[Req, Res any](rt http.RoundTripper, name string) *connect.Client[Req, Res] {
