@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,6 +28,9 @@ const (
 	exitUsage    = 2   // wrong flags
 	exitDeadline = 124 // idle for too long, or at the end of the lifetime, as timeout(1) has it
 )
+
+// maxProcs is how many processors the agent uses at most.
+const maxProcs = 4
 
 // version is set by the build.
 var version = "dev"
@@ -84,6 +88,9 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 func serve(cfg agent.Config, socketDir string) error {
 	// The usual one, for all that commands create, whatever the engine's is.
 	syscall.Umask(0o022)
+	// An agent waits more than it works. On a large host its threads would
+	// otherwise be woken to look for work that is not there.
+	runtime.GOMAXPROCS(min(runtime.NumCPU(), maxProcs))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	a, err := agent.New(cfg)

@@ -127,15 +127,17 @@ func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
-	defer srv.Close()
+	var why error
 	select {
-	case <-ctx.Done():
-		return nil
-	case <-a.clock.Done():
-		return a.clock.Err()
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	case <-a.clock.Done():
+		why = a.clock.Err()
 	}
+	srv.Close()
+	<-failed
+	return why
 }
 
 // Done is closed when the sandbox's time is up; Err then says why.

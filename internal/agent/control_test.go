@@ -243,8 +243,8 @@ func TestAskingHowThingsAreIsNoActivity(t *testing.T) {
 }
 
 func TestWorkKeepsASandboxAlive(t *testing.T) {
-	b := newBox(t, agent.Config{IdleTimeout: 100 * time.Millisecond})
-	if r := b.run(t, command("/bin/sleep", "0.5")); r.end.GetExitCode() != 0 || r.err != nil {
+	b := newBox(t, agent.Config{IdleTimeout: time.Second})
+	if r := b.run(t, command("/bin/sleep", "1.5")); r.end.GetExitCode() != 0 || r.err != nil {
 		t.Error(r.end, r.err)
 	}
 	s, err := b.files.WatchDir(t.Context(), connect.NewRequest(&fspb.WatchDirRequest{Path: "."}))
@@ -253,7 +253,7 @@ func TestWorkKeepsASandboxAlive(t *testing.T) {
 	}
 	defer s.Close()
 	s.Receive()
-	time.Sleep(300 * time.Millisecond) // the time that must pass is what is tested
+	time.Sleep(1500 * time.Millisecond) // the time that must pass is what is tested
 	if err := b.Err(); err != nil {
 		t.Error(err)
 	}

@@ -140,6 +140,24 @@ func TestCloseReleasesAWaitingWriter(t *testing.T) {
 	})
 }
 
+func TestTryWriteNeverWaits(t *testing.T) {
+	r := NewRing(NewBudget(64 << 20))
+	s := r.Subscribe(0)
+	if !r.TryWrite(Stdout, make([]byte, Limit-1)) || r.TryWrite(Stdout, make([]byte, 2)) {
+		t.Error("wrong about room")
+	}
+	if got, _ := drain(s); len(join(got)) != Limit-1 {
+		t.Errorf("%d bytes", len(join(got)))
+	}
+	if !r.TryWrite(Stdout, make([]byte, Limit)) {
+		t.Error("no room although all is delivered")
+	}
+	r.Close()
+	if !r.TryWrite(Stdout, []byte("dropped")) {
+		t.Error("a closed ring has no room")
+	}
+}
+
 func TestFinishedRingsGiveWayOldestFirst(t *testing.T) {
 	b := NewBudget(4 * Limit)
 	var rings []*Ring

@@ -44,21 +44,21 @@ type segment struct {
 type Ring struct {
 	budget *Budget
 
-	mu     sync.Mutex
-	room   sync.Cond
-	buf    []byte    // its length is a power of two
-	start  int64     // offset of the oldest byte
-	end    int64     // offset after the newest byte
-	segs   []segment // oldest first; never empty while bytes are held
-	subs   []*Subscription
-	closed bool // nothing will be written any more
-	drop   bool // nobody will subscribe any more
+	mu        sync.Mutex
+	delivered sync.Cond // a subscription got further, or left
+	buf       []byte    // its length is a power of two
+	start     int64     // offset of the oldest byte
+	end       int64     // offset after the newest byte
+	segs      []segment // oldest first; never empty while bytes are held
+	subs      []*Subscription
+	closed    bool // nothing will be written any more
+	drop      bool // nobody will subscribe any more
 }
 
 // NewRing returns an empty ring that takes its memory from a budget.
 func NewRing(b *Budget) *Ring {
 	r := &Ring{budget: b}
-	r.room.L = &r.mu
+	r.delivered.L = &r.mu
 	return r
 }
 
@@ -77,22 +77,46 @@ func (r *Ring) Write(s Stream, p []byte) {
 	}
 }
 
+// TryWrite appends all bytes or, where Write would wait, none.
+func (r *Ring) TryWrite(s Stream, p []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || len(p) == 0 {
+		return true
+	}
+	n := r.room(s, len(p))
+	if n < len(p) {
+		return false
+	}
+	r.evict(r.end + int64(n) - int64(len(r.buf)))
+	r.append(s, p)
+	return true
+}
+
 // makeRoom waits until at least one byte of a stream can be appended, and
 // returns how many can, up to want.
 func (r *Ring) makeRoom(s Stream, want int) int {
 	for !r.closed {
-		kept := r.end - r.undelivered() // bytes that must not be overwritten
-		if held := r.end - r.start; int(held)+want > len(r.buf) {
-			r.grow(int(held) + want)
-		}
-		if n := len(r.buf) - int(kept); n > 0 && r.roomForSegment(s) {
-			n = min(n, want)
+		if n := r.room(s, want); n > 0 {
 			r.evict(r.end + int64(n) - int64(len(r.buf)))
 			return n
 		}
-		r.room.Wait()
+		r.delivered.Wait()
 	}
 	return 0
+}
+
+// room returns how many bytes of a stream can be appended now, up to want.
+func (r *Ring) room(s Stream, want int) int {
+	kept := r.end - r.undelivered() // bytes that must not be overwritten
+	if held := r.end - r.start; int(held)+want > len(r.buf) {
+		r.grow(int(held) + want)
+	}
+	n := len(r.buf) - int(kept)
+	if n <= 0 || !r.roomForSegment(s) {
+		return 0
+	}
+	return min(n, want)
 }
 
 // undelivered is the offset from which bytes are still to be delivered.
@@ -192,7 +216,7 @@ func (r *Ring) close() (drop bool) {
 	defer r.mu.Unlock()
 	r.closed = true
 	r.trim()
-	r.room.Broadcast()
+	r.delivered.Broadcast()
 	for _, s := range r.subs {
 		s.notify()
 	}

@@ -56,7 +56,7 @@ func (s *Subscription) Advance(n int) {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
 	s.pos += int64(n)
-	s.ring.room.Broadcast()
+	s.ring.delivered.Broadcast()
 }
 
 // Wait returns a channel that receives when Peek may have more to tell.
@@ -86,6 +86,6 @@ func (s *Subscription) detach() (last bool) {
 		return false
 	}
 	r.subs = slices.Delete(r.subs, i, i+1)
-	r.room.Broadcast()
+	r.delivered.Broadcast()
 	return r.drop && len(r.subs) == 0
 }

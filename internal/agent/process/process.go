@@ -42,6 +42,7 @@ type proc struct {
 	at       time.Time     // when that was
 
 	mu     sync.Mutex
+	bare   []*pipe     // those of pipes that nobody attends to
 	left   bool        // the leader has ended
 	cut    bool        // descendants are not waited for
 	over   bool        // everything has ended
@@ -60,12 +61,53 @@ func (p *proc) leaderExited(e spawn.Exit) {
 	p.mu.Lock()
 	p.exit = e
 	p.left = true
-	cut := p.cut
-	p.mu.Unlock()
+	bare, cut := p.takeBare(), p.cut
 	if cut {
 		p.stopPipes()
 	}
+	p.mu.Unlock()
+	for _, pipe := range bare {
+		if pipe.finish(p.out) || cut {
+			pipe.close()
+			p.partEnded()
+		} else {
+			p.pump(pipe)
+		}
+	}
 	p.partEnded()
+}
+
+// takeBare returns the pipes that nobody attends to. Whoever takes them does.
+func (p *proc) takeBare() []*pipe {
+	bare := p.bare
+	p.bare = nil
+	return bare
+}
+
+// attend has the pipes read as the process writes. Until then it writes no
+// more than a pipe holds.
+func (p *proc) attend() {
+	p.mu.Lock()
+	bare := p.takeBare()
+	p.mu.Unlock()
+	for _, pipe := range bare {
+		p.pump(pipe)
+	}
+}
+
+// pump moves a pipe's bytes into the ring until it ends.
+func (p *proc) pump(pipe *pipe) {
+	p.mu.Lock()
+	pipe.attend()
+	if p.left && p.cut {
+		pipe.stop()
+	}
+	p.mu.Unlock()
+	go func() {
+		defer p.partEnded()
+		defer pipe.close()
+		pipe.copyTo(p.out)
+	}()
 }
 
 func (p *proc) partEnded() {
@@ -88,13 +130,6 @@ func (p *proc) partEnded() {
 	p.finished(p)
 	close(p.ended)
 	p.out.Close()
-}
-
-// pump moves a pipe's bytes into the ring until it ends.
-func (p *proc) pump(pipe *pipe) {
-	defer p.partEnded()
-	defer pipe.file.Close()
-	pipe.copyTo(p.out)
 }
 
 // signal reaches the process's group. After SIGKILL or SIGTERM the end of the

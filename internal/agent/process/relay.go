@@ -18,13 +18,15 @@ const (
 	maxTerminalEvent = 16 << 10
 )
 
-// patience is how long the first events wait for company. Many commands end
-// sooner, and then all that they have to say is one write.
-const patience = time.Millisecond
+// patience is how long the first events wait for company, and the pipes for
+// attendance. Many commands end sooner, and then all that they have to say is
+// one write.
+const patience = 2 * time.Millisecond
 
 // relay sends a process's events to one caller until the process or the
 // caller ends.
 func relay(ctx context.Context, p *proc, sub *output.Subscription, silence time.Duration, send func(*pb.ProcessEvent) error) error {
+	defer p.attend()
 	cork := stream.From(ctx)
 	cork.Hold()
 	if err := send(startEvent(p)); err != nil {
@@ -55,6 +57,7 @@ func relay(ctx context.Context, p *proc, sub *output.Subscription, silence time.
 				return err
 			}
 			cork.Push()
+			p.attend()
 			pushed = true
 			timer.Reset(silence)
 		case <-ctx.Done():

@@ -116,8 +116,8 @@ func (s *Service) run(p *proc, spec *spawn.Spec, req *pb.StartRequest) error {
 	}
 	p.started(leader)
 	s.table.add(p)
-	for _, pipe := range p.pipes {
-		go p.pump(pipe)
+	if p.tty != nil {
+		p.pump(p.pipes[0])
 	}
 	p.partEnded()
 	return nil
@@ -155,25 +155,26 @@ func (s *Service) openPipes(p *proc, stdin bool) (f *childFiles, err error) {
 		if err != nil {
 			return nil, err
 		}
-		p.stdin = newInput(w)
+		p.stdin = newInput(os.NewFile(uintptr(w), "pipe"))
 	}
 	for i, stream := range []output.Stream{output.Stdout, output.Stderr} {
 		r, err := f.pipe(1 + i)
 		if err != nil {
 			return nil, err
 		}
-		p.pipes = append(p.pipes, &pipe{r, stream})
+		p.pipes = append(p.pipes, &pipe{stream: stream, fd: r})
 	}
+	p.bare = p.pipes
 	return f, nil
 }
 
 // pipe makes a pipe for the process's descriptor i. Our end of it is
 // non-blocking, so that the runtime's poller waits on it; the process's is
 // not, since programs do not expect that.
-func (f *childFiles) pipe(i int) (*os.File, error) {
+func (f *childFiles) pipe(i int) (fd int, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return nil, err
+		return -1, err
 	}
 	ours, theirs := ends[0], ends[1]
 	if i == 0 {
@@ -183,9 +184,9 @@ func (f *childFiles) pipe(i int) (*os.File, error) {
 	f.ours = append(f.ours, theirs)
 	if err := unix.SetNonblock(ours, true); err != nil {
 		unix.Close(ours)
-		return nil, err
+		return -1, err
 	}
-	return os.NewFile(uintptr(ours), "pipe"), nil
+	return ours, nil
 }
 
 func openTerminal(p *proc, spec *spawn.Spec, size *pb.PTY_Size) (*childFiles, error) {
@@ -195,7 +196,7 @@ func openTerminal(p *proc, spec *spawn.Spec, size *pb.PTY_Size) (*childFiles, er
 	}
 	defer slave.Close()
 	p.tty, p.stdin = master, newInput(master)
-	p.pipes = []*pipe{{master, output.Terminal}}
+	p.pipes = []*pipe{{stream: output.Terminal, file: master, fd: -1}}
 	if err := p.resize(size); err != nil {
 		return nil, fmt.Errorf("set the terminal's size: %w", err)
 	}
@@ -219,9 +220,9 @@ func (p *proc) closeFiles() {
 		p.stdin.close()
 	}
 	for _, pipe := range p.pipes {
-		pipe.file.Close()
+		pipe.close()
 	}
-	p.stdin, p.tty, p.pipes = nil, nil, nil
+	p.stdin, p.tty, p.pipes, p.bare = nil, nil, nil, nil
 }
 
 // startError is the one table from a failed start to what the caller hears.
