@@ -255,25 +255,3 @@ func TestIdleTimeout(t *testing.T) {
 		t.Errorf("Err: %v", err)
 	}
 }
-
-// TestPackageFunctions uses the client that the environment configures. A
-// configuration that fails is tried again when it may have become right.
-func TestPackageFunctions(t *testing.T) {
-	ctx := t.Context()
-	t.Setenv("QS_ADAPTER", "nonsense")
-	if _, err := quixand.List(ctx, nil); !errors.Is(err, quixand.ErrInvalid) {
-		t.Fatalf("List: %v", err)
-	}
-	t.Setenv("QS_ADAPTER", fake.Name)
-	t.Setenv("QS_ROOT", t.TempDir())
-	sb, err := quixand.Create(ctx, nil)
-	must(t, err)
-	_, err = quixand.Connect(ctx, sb.ID())
-	must(t, err)
-	infos, err := quixand.List(ctx, nil)
-	must(t, err)
-	if len(infos) != 1 {
-		t.Errorf("List: %v", infos)
-	}
-	must(t, quixand.Kill(ctx, sb.ID()))
-}

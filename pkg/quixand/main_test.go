@@ -14,6 +14,7 @@ func TestMain(m *testing.M) {
 	engine := fake.NewEngine()
 	adapters.Default.Register(fake.Name, engine.Open)
 	os.Setenv("QS_ADAPTER", fake.Name)
+	os.Setenv("QS_ROOT", os.TempDir()) // nothing is written there
 	code := m.Run()
 	engine.Close()
 	os.Exit(code)

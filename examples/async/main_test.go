@@ -1,0 +1,29 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/quixand/quixand/internal/fake"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// TestRun runs the program on an engine without containers.
+func TestRun(t *testing.T) {
+	engine := fake.NewEngine()
+	defer engine.Close()
+	adapters.Default.Register(fake.Name, engine.Open)
+	t.Setenv("QS_ADAPTER", fake.Name)
+	t.Setenv("QS_ROOT", t.TempDir())
+
+	var out strings.Builder
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(strings.Lines(out.String()))
+	want := []string{"program 0: 0\n", "program 1: 499500\n", "program 2: 1999000\n", "program 3: 4498500\n", "program 4: 7998000\n"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
