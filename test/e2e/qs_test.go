@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gexec"
+	"github.com/onsi/gomega/types"
 )
 
 // outcome is how a run of qs ended.
@@ -80,6 +81,14 @@ func shared(flags ...string) *string {
 	id := new(string)
 	BeforeAll(func(ctx SpecContext) { *id = create(ctx, flags...) }, NodeTimeout(time.Minute))
 	return id
+}
+
+// eventually is Eventually for as long as ctx. Gomega takes a context as its first
+// argument, too, but then formats the second one, which is a race with those
+// who write to it.
+func eventually(ctx context.Context, actual any) types.AsyncAssertion {
+	GinkgoHelper()
+	return Eventually(actual).WithContext(ctx)
 }
 
 // decode reads JSON that must have no field that T lacks: what qs prints is a

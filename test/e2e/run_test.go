@@ -67,16 +67,16 @@ var _ = Describe("qs run", needsEngine, func() {
 		It("hands an interrupt to the command", limit, func(ctx SpecContext) {
 			session := running(ctx, "trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done")
 			session.Interrupt()
-			Eventually(ctx, session).Should(gexec.Exit(3))
+			eventually(ctx, session).Should(gexec.Exit(3))
 			Expect(session.Out).To(gbytes.Say("caught"))
 			expectNone(ctx)
 		})
 		It("kills the command at the second interrupt", limit, func(ctx SpecContext) {
 			session := running(ctx, "trap 'echo no' INT; echo ready; while :; do sleep 0.01; done")
 			session.Interrupt()
-			Eventually(session.Out).WithContext(ctx).Should(gbytes.Say("no"))
+			Eventually(session.Out).Should(gbytes.Say("no"))
 			session.Interrupt()
-			Eventually(ctx, session).Should(gexec.Exit())
+			eventually(ctx, session).Should(gexec.Exit())
 			Expect(session.ExitCode()).To(BeNumerically(">", 128))
 			expectNone(ctx)
 		})
@@ -84,22 +84,22 @@ var _ = Describe("qs run", needsEngine, func() {
 			It(fmt.Sprintf("leaves nothing when signal %d ends it", sig), limit, func(ctx SpecContext) {
 				session := running(ctx, "echo ready; exec sleep 1000")
 				session.Signal(sig)
-				Eventually(ctx, session).Should(gexec.Exit(128 + int(sig)))
+				eventually(ctx, session).Should(gexec.Exit(128 + int(sig)))
 				expectNone(ctx)
 			})
 			It(fmt.Sprintf("leaves nothing when signal %d comes twice to a command that ignores it", sig), limit, func(ctx SpecContext) {
 				session := running(ctx, "trap 'echo no' TERM HUP; echo ready; while :; do sleep 0.01; done")
 				session.Signal(sig)
-				Eventually(session.Out).WithContext(ctx).Should(gbytes.Say("no"))
+				Eventually(session.Out).Should(gbytes.Say("no"))
 				session.Signal(sig)
-				Eventually(ctx, session).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
+				eventually(ctx, session).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 				expectNone(ctx)
 			})
 		}
 		It("leaves nothing when it comes while the sandbox is made", limit, func(ctx SpecContext) {
 			session := start(command(ctx, "run", "--", "sleep", "1000"))
 			session.Terminate()
-			Eventually(ctx, session).Should(gexec.Exit())
+			eventually(ctx, session).Should(gexec.Exit())
 			expectNone(ctx)
 		})
 	})
@@ -109,7 +109,7 @@ var _ = Describe("qs run", needsEngine, func() {
 func running(ctx SpecContext, script string) *gexec.Session {
 	GinkgoHelper()
 	session := start(command(ctx, "run", "--", "sh", "-c", script))
-	Eventually(session.Out).WithContext(ctx).Should(gbytes.Say("ready\n"))
+	Eventually(session.Out).Should(gbytes.Say("ready\n"))
 	return session
 }
 

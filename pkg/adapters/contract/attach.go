@@ -66,7 +66,7 @@ func describeReplay(f *fixture, b *box) {
 	})
 	it("works after the process's end", func(ctx SpecContext) {
 		ref := b.detached(ctx, "echo last words; exit 7")
-		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+		eventually(ctx, b.Processes).Should(BeEmpty())
 		for range 2 {
 			out, _, res, err := f.connect(ctx, b).attached(ctx, ref, 0)
 			Expect(err).NotTo(HaveOccurred())
@@ -77,7 +77,7 @@ func describeReplay(f *fixture, b *box) {
 	it("gives only new output to those who ask for it", func(ctx SpecContext) {
 		dir := b.dir(ctx)
 		ref := b.detached(ctx, "echo old; touch "+dir+"/said; until [ -e "+dir+"/go ]; do sleep 0.01; done; echo new")
-		Eventually(ctx, func() (bool, error) { return b.Files.Exists(ctx, dir+"/said") }).Should(BeTrue())
+		eventually(ctx, func() (bool, error) { return b.Files.Exists(ctx, dir+"/said") }).Should(BeTrue())
 		var out bytes.Buffer
 		p, err := b.Attach(ctx, ref, &quixand.AttachOptions{Offset: quixand.FromNow, Stdout: &out})
 		Expect(err).NotTo(HaveOccurred())
@@ -101,7 +101,7 @@ func describeReplay(f *fixture, b *box) {
 	})
 	it("counts stdout and stderr together", func(ctx SpecContext) {
 		ref := b.detached(ctx, "echo 12345; sleep 0.1; echo 67890 >&2; sleep 0.1; echo abcde")
-		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+		eventually(ctx, b.Processes).Should(BeEmpty())
 		out, errs, _, err := b.attached(ctx, ref, 9)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out).To(Equal("abcde\n"))
@@ -151,7 +151,7 @@ func describeGaps(f *fixture, b *box) {
 	const much = 64 << 20
 	it("says which bytes are no longer there", SpecTimeout(time.Minute), func(ctx SpecContext) {
 		ref := b.detached(ctx, fmt.Sprintf("head -c %d /dev/zero; echo; echo the end", much))
-		Eventually(ctx, b.Processes).WithContext(ctx).WithTimeout(40 * time.Second).Should(BeEmpty())
+		eventually(ctx, b.Processes).WithTimeout(40 * time.Second).Should(BeEmpty())
 		out, _, res, err := f.connect(ctx, b).attached(ctx, ref, 0)
 		var lost *quixand.OutputLostError
 		Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
@@ -187,7 +187,7 @@ func describeAttached(f *fixture, b *box) {
 		p, err := f.connect(ctx, b).Attach(ctx, quixand.ProcessRef{Tag: "typed at"}, &quixand.AttachOptions{Stdout: out})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p.WriteStdin(ctx, []byte("hello"))).To(Succeed())
-		Eventually(out).WithContext(ctx).Should(gbytes.Say("hello"))
+		Eventually(out).Should(gbytes.Say("hello"))
 		Expect(p.CloseStdin(ctx)).To(Succeed())
 		Expect(p.Wait(ctx)).To(HaveField("ExitCode", 0))
 	})

@@ -18,7 +18,7 @@ func describeCancel(f *fixture) {
 		b := f.shared(nil)
 		gone := func(ctx context.Context, group int) {
 			GinkgoHelper()
-			Eventually(ctx, func() []process { return b.group(ctx, group) }).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.group(ctx, group) }).Should(BeEmpty())
 		}
 
 		it("ends the command's whole group with its context", func(ctx SpecContext) {
@@ -35,7 +35,7 @@ func describeCancel(f *fixture) {
 			_, err := b.Shell(short, sleep+" & "+sleep)
 			Expect(err).To(MatchError(context.DeadlineExceeded))
 			Expect(err).To(MatchError(quixand.ErrTimeout))
-			Eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
 		})
 		it("ends it with the command's own timeout, and keeps what it wrote", func(ctx SpecContext) {
 			var out strings.Builder
@@ -79,8 +79,8 @@ func describeCancel(f *fixture) {
 			for _, cmd := range cmds {
 				Expect(cmd.Wait()).To(MatchError(context.Canceled))
 			}
-			Eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
-			Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
+			eventually(ctx, b.Processes).Should(BeEmpty())
 		})
 		it("ends a call that waits for files", func(ctx SpecContext) {
 			// A pipe that nobody writes to is a file that never answers.

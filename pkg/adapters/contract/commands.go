@@ -146,7 +146,7 @@ func describeStarting(b *box) {
 		Expect(cmd.Run(ctx)).To(Succeed())
 		Expect(cmd.Run(ctx)).To(failAs(quixand.ErrConflict))
 	})
-	it("gives a command no descriptors but three", func(ctx SpecContext) {
+	it("gives a command no descriptors but three", needs(Isolation), func(ctx SpecContext) {
 		// ls holds one more while it reads the directory.
 		Expect(b.sh(ctx, "exec ls /proc/self/fd")).To(Equal("0\n1\n2\n3"))
 	})
@@ -183,7 +183,7 @@ func describeListed(b *box) {
 		Expect(b.sh(ctx, fmt.Sprintf("kill -0 %d && echo there", cmd.Process.PID))).To(Equal("there"))
 		stop()
 		Expect(cmd.Wait()).To(MatchError(context.Canceled))
-		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+		eventually(ctx, b.Processes).Should(BeEmpty())
 	})
 	it("counts what runs in its status", func(ctx SpecContext) {
 		cmd, _ := b.running(ctx, "echo ready; exec sleep 1000")

@@ -183,10 +183,13 @@ func describeInterruptions(f *fixture) {
 	})
 
 	it("leaves nothing when its deadline passes", func(ctx SpecContext) {
-		short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
 		mark := newID()
-		_, err := f.tryCreate(short, &quixand.Options{Metadata: map[string]string{"mark": mark}})
+		_, err := f.tryCreate(short, &quixand.Options{
+			Metadata: map[string]string{"mark": mark},
+			Progress: func(quixand.Progress) { <-short.Done() },
+		})
 		Expect(err).To(MatchError(context.DeadlineExceeded))
 		f.expectNone(ctx, mark)
 	})

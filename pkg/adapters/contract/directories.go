@@ -248,8 +248,14 @@ func describeRemove(b *box) {
 	})
 	it("removes a tree and nothing that its links lead to", func(ctx SpecContext) {
 		dir := b.dir(ctx)
-		b.sh(ctx, "cd "+dir+" && mkdir -p tree/a/b kept && touch kept/file tree/a/b/c && ln -s ../../kept tree/a/link && chmod 0 tree/a/b")
+		b.sh(ctx, "cd "+dir+" && mkdir -p tree/a/b kept && touch kept/file tree/a/b/c && ln -s ../../kept tree/a/link")
 		Expect(b.Files.RemoveAll(ctx, dir+"/tree")).To(Succeed())
 		Expect(b.sh(ctx, "cd "+dir+" && find .")).To(Equal(".\n./kept\n./kept/file"))
+	})
+	it("removes what the user may not enter", needs(Isolation), func(ctx SpecContext) {
+		dir := b.dir(ctx)
+		b.sh(ctx, "cd "+dir+" && mkdir -p tree/a && touch tree/a/b && chmod 0 tree/a")
+		Expect(b.Files.RemoveAll(ctx, dir+"/tree")).To(Succeed())
+		Expect(b.Files.Exists(ctx, dir+"/tree")).To(BeFalse())
 	})
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,14 @@ func failAs(kind error) gtypes.GomegaMatcher {
 var kinds = []error{
 	adapters.ErrNotFound, adapters.ErrExists, adapters.ErrInvalid, adapters.ErrPermission, adapters.ErrTimeout,
 	adapters.ErrExhausted, adapters.ErrConflict, adapters.ErrUnsupported, adapters.ErrUnavailable, adapters.ErrInternal,
+}
+
+// eventually is Eventually for as long as ctx. Gomega takes a context as its first
+// argument, too, but then formats the second one, which is a race with those
+// who write to it.
+func eventually(ctx context.Context, actual any) gtypes.AsyncAssertion {
+	GinkgoHelper()
+	return Eventually(actual).WithContext(ctx)
 }
 
 // sameAs matches an Info that says the same: it may have travelled as text.

@@ -107,7 +107,9 @@ func describeContent(b *box) {
 		broken := errors.New("the reader broke")
 		_, err := b.Files.WriteFrom(ctx, file, io.MultiReader(strings.NewReader("before"), iotest.ErrReader(broken)), nil)
 		Expect(err).To(MatchError(broken))
-		Expect("before").To(HavePrefix(b.read(ctx, file)))
+		if there, err := b.Files.Exists(ctx, file); there || err != nil { // it broke off before the agent heard of it
+			Expect("before").To(HavePrefix(b.read(ctx, file)))
+		}
 	})
 	it("keeps files that are written at once apart", func(ctx SpecContext) {
 		dir := b.dir(ctx)

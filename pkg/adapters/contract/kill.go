@@ -66,7 +66,7 @@ func describeKill(f *fixture) {
 			marks := f.marks(ctx, b)
 			Expect(hostProcesses(marks)).NotTo(BeEmpty())
 			Expect(b.Kill(ctx)).To(Succeed())
-			Eventually(ctx, func() []string { return hostProcesses(marks) }).Should(BeEmpty())
+			eventually(ctx, func() []string { return hostProcesses(marks) }).Should(BeEmpty())
 		})
 	})
 }

@@ -30,9 +30,9 @@ func describeLeaks(f *fixture) {
 			sb, err := client.Connect(ctx, b.ID())
 			Expect(err).NotTo(HaveOccurred())
 			inParallel(50, func(int) { (&box{Sandbox: sb, f: f}).breakOff(ctx) })
-			Eventually(ctx, sb.Processes).WithContext(ctx).Should(BeEmpty())
+			eventually(ctx, sb.Processes).Should(BeEmpty())
 			Expect(client.Close()).To(Succeed()) // gives back idle connections
-			Eventually(ctx, gleak.Goroutines).WithTimeout(20 * time.Second).ShouldNot(gleak.HaveLeaked(before))
+			eventually(ctx, gleak.Goroutines).WithTimeout(20 * time.Second).ShouldNot(gleak.HaveLeaked(before))
 		})
 	})
 }
@@ -72,7 +72,7 @@ func (f *fixture) expectNoTrace(ctx SpecContext, commands int) {
 	work(200) // connections and caches are there from now on
 	before := look()
 	work(commands)
-	Eventually(ctx, look).WithTimeout(20*time.Second).Should(SatisfyAll(
+	eventually(ctx, look).WithTimeout(20*time.Second).Should(SatisfyAll(
 		HaveField("Goroutines", BeNumerically("<=", before.Goroutines)),
 		HaveField("Descriptors", BeNumerically("<=", before.Descriptors)),
 		HaveField("OnHost", BeNumerically("<=", before.OnHost)),

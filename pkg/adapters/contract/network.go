@@ -126,7 +126,7 @@ func expectUnreachable(ctx context.Context, b *box, user string) {
 		Expect(err).NotTo(HaveOccurred(), "%s", out)
 		Expect(string(out)).NotTo(ContainSubstring("connected"))
 	}
-	Consistently(ctx, arrived.Load).WithTimeout(200 * time.Millisecond).Should(BeZero())
+	Consistently(arrived.Load).WithContext(ctx).WithTimeout(200 * time.Millisecond).Should(BeZero())
 
 	for _, a := range []net.Addr{tcp.Addr(), loopback.Addr(), udp.LocalAddr()} {
 		conn, err := net.Dial(a.Network(), at("127.0.0.1", a))
@@ -135,7 +135,7 @@ func expectUnreachable(ctx context.Context, b *box, user string) {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(conn.Close()).To(Succeed())
 	}
-	Eventually(ctx, arrived.Load).Should(BeEquivalentTo(3))
+	eventually(ctx, arrived.Load).Should(BeEquivalentTo(3))
 }
 
 // hostAddresses are those of all interfaces, loopback included.

@@ -249,7 +249,7 @@ func describeExpose(f *fixture, b *box) {
 		l, err := b.Expose(exposed, 80, 0)
 		Expect(err).NotTo(HaveOccurred())
 		stop()
-		Eventually(ctx, l.Done()).Should(BeClosed())
+		eventually(ctx, l.Done()).Should(BeClosed())
 		Expect(l.Err()).To(MatchError(context.Canceled))
 	})
 	it("are no longer exposed when the sandbox is gone", func(ctx SpecContext) {
@@ -257,7 +257,7 @@ func describeExpose(f *fixture, b *box) {
 		l, err := short.Expose(ctx, 80, 0)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(f.another().Kill(ctx, short.ID())).To(Succeed())
-		Eventually(ctx, l.Done()).WithTimeout(10 * time.Second).Should(BeClosed())
+		eventually(ctx, l.Done()).WithTimeout(10 * time.Second).Should(BeClosed())
 		Expect(l.Err()).To(Or(failAs(quixand.ErrNotFound), failAs(quixand.ErrUnavailable)))
 	})
 }

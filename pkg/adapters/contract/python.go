@@ -68,7 +68,7 @@ func describePython(f *fixture) {
 			defer cancel()
 			_, err := b.RunCode(short, "while True: pass")
 			Expect(err).To(MatchError(context.DeadlineExceeded))
-			Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+			eventually(ctx, b.Processes).Should(BeEmpty())
 		})
 		it("installs a package for the user", SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			wheel := b.dir(ctx) + "/quixand_contract-1.0-py3-none-any.whl"

@@ -159,7 +159,7 @@ func describeSeam(f *fixture) {
 		for _, want := range []adapters.EventType{
 			adapters.EventCreated, adapters.EventStarted, adapters.EventDied, adapters.EventRemoved,
 		} {
-			Eventually(ctx, events).Should(Receive(SatisfyAll(
+			eventually(ctx, events).Should(Receive(SatisfyAll(
 				HaveField("ID", spec.ID), HaveField("Type", want), HaveField("Time", BeTemporally("~", time.Now(), time.Minute)),
 			)))
 		}
@@ -188,9 +188,9 @@ func (f *fixture) events(ctx context.Context) <-chan adapters.Event {
 	}()
 	DeferCleanup(func(ctx SpecContext) {
 		stop()
-		Eventually(ctx, ended).Should(BeClosed())
+		eventually(ctx, ended).Should(BeClosed())
 	}, NodeTimeout(10*time.Second))
-	Eventually(ctx, func(g Gomega) {
+	eventually(ctx, func(g Gomega) {
 		b, err := f.tryCreate(ctx, nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(b.Kill(ctx)).To(Succeed())

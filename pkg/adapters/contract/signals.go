@@ -26,16 +26,16 @@ func describeSignals(f *fixture) {
 			it(fmt.Sprintf("receive signal %d (%v)", int(sig), sig), func(ctx SpecContext) {
 				cmd, out := b.running(ctx, fmt.Sprintf("trap 'echo caught; exit 9' %d; echo ready; while :; do sleep 0.01; done", int(sig)))
 				Expect(cmd.Process.Signal(ctx, sig)).To(Succeed())
-				Eventually(out).WithContext(ctx).Should(gbytes.Say("caught"))
+				Eventually(out).Should(gbytes.Say("caught"))
 				Expect(cmd.Wait()).To(MatchError("exit status 9"))
 			})
 		}
 		it("stop and go on", func(ctx SpecContext) {
 			cmd, out := b.running(ctx, "echo ready; while :; do echo tick; sleep 0.01; done")
 			Expect(cmd.Process.Signal(ctx, syscall.SIGSTOP)).To(Succeed())
-			Eventually(ctx, func() string { return b.process(ctx, cmd.Process.PID).state }).Should(Equal("T"))
+			eventually(ctx, func() string { return b.process(ctx, cmd.Process.PID).state }).Should(Equal("T"))
 			Expect(cmd.Process.Signal(ctx, syscall.SIGCONT)).To(Succeed())
-			Eventually(ctx, func() string { return b.process(ctx, cmd.Process.PID).state }).ShouldNot(Equal("T"))
+			eventually(ctx, func() string { return b.process(ctx, cmd.Process.PID).state }).ShouldNot(Equal("T"))
 			Expect(out.Clear()).To(Succeed())
 			Expect(cmd.Process.Kill(ctx)).To(Succeed())
 			Expect(cmd.Wait()).To(MatchError("killed by signal: killed"))
@@ -44,12 +44,12 @@ func describeSignals(f *fixture) {
 			cmd, _ := b.running(ctx, "sleep 1000 & (sleep 1000 & sleep 1000) & sh -c 'trap \"\" TERM; sleep 1000' & echo ready; wait")
 			Expect(cmd.Process.Kill(ctx)).To(Succeed())
 			Expect(cmd.Wait()).NotTo(Succeed())
-			Eventually(ctx, func() []process { return b.group(ctx, cmd.Process.PID) }).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.group(ctx, cmd.Process.PID) }).Should(BeEmpty())
 		})
 		it("are signalled with their whole group", func(ctx SpecContext) {
 			cmd, out := b.running(ctx, "sh -c 'trap \"echo child; exit\" USR1; echo ready; while :; do sleep 0.01; done' & trap 'wait; exit 3' USR1; wait")
 			Expect(cmd.Process.Signal(ctx, syscall.SIGUSR1)).To(Succeed())
-			Eventually(out).WithContext(ctx).Should(gbytes.Say("child"))
+			Eventually(out).Should(gbytes.Say("child"))
 			Expect(cmd.Wait()).To(MatchError("exit status 3"))
 		})
 		it("cannot be signalled when they have ended", func(ctx SpecContext) {
@@ -69,18 +69,18 @@ func describeSignals(f *fixture) {
 			sleep := nap()
 			b.sh(ctx, "setsid sh -c 'exec "+sleep+"' </dev/null >/dev/null 2>&1 &")
 			daemon := func() []process { return b.commands(ctx, sleep) }
-			Eventually(ctx, daemon).ShouldNot(BeEmpty())
+			eventually(ctx, daemon).ShouldNot(BeEmpty())
 			for _, p := range daemon() {
 				b.sh(ctx, fmt.Sprintf("kill %d", p.pid))
 			}
-			Eventually(ctx, daemon).Should(BeEmpty())
+			eventually(ctx, daemon).Should(BeEmpty())
 		})
 		it("are reaped as orphans", needs(Isolation), SpecTimeout(time.Minute), func(ctx SpecContext) {
 			inParallel(20, func(int) {
 				b.sh(ctx, "for i in 1 2 3 4 5; do (setsid sh -c 'exit 3' >/dev/null 2>&1 &) ; done")
 			})
-			Eventually(ctx, func() []process { return b.zombies(ctx) }).Should(BeEmpty())
-			Eventually(ctx, func() []process { return b.commands(ctx, "sh -c exit 3") }).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.zombies(ctx) }).Should(BeEmpty())
+			eventually(ctx, func() []process { return b.commands(ctx, "sh -c exit 3") }).Should(BeEmpty())
 		})
 	})
 }

@@ -60,7 +60,7 @@ func describeStdin(b *box) {
 		Expect(cmd.Start(ctx)).To(Succeed())
 		for _, word := range []string{"one", "two"} {
 			fmt.Fprintln(in, word)
-			Eventually(out).WithContext(ctx).Should(gbytes.Say("got " + word + "\n"))
+			Eventually(out).Should(gbytes.Say("got " + word + "\n"))
 		}
 		Expect(in.Close()).To(Succeed())
 		Expect(cmd.Wait()).To(Succeed())
@@ -72,7 +72,7 @@ func describeStdin(b *box) {
 		cmd.Stdout, cmd.OpenStdin = out, true
 		Expect(cmd.Start(ctx)).To(Succeed())
 		Expect(cmd.Process.WriteStdin(ctx, []byte("typed"))).To(Succeed())
-		Eventually(out).WithContext(ctx).Should(gbytes.Say("typed"))
+		Eventually(out).Should(gbytes.Say("typed"))
 		Expect(cmd.Process.CloseStdin(ctx)).To(Succeed())
 		Expect(cmd.Process.CloseStdin(ctx)).To(Or(Succeed(), failAs(quixand.ErrNotFound)))
 		Expect(cmd.Wait()).To(Succeed())
@@ -138,7 +138,7 @@ func describeOutput(b *box) {
 			errs <- text
 		}()
 		Expect(io.ReadAll(stdout)).To(BeEquivalentTo("out\n"))
-		Eventually(ctx, errs).Should(Receive(BeEquivalentTo("err\n")))
+		eventually(ctx, errs).Should(Receive(BeEquivalentTo("err\n")))
 		Expect(cmd.Wait()).To(Succeed())
 	})
 	it("may go to one writer that is never called twice at once", func(ctx SpecContext) {
@@ -154,7 +154,7 @@ func describeOutput(b *box) {
 		cmd := b.Command("sh", "-c", "while :; do echo output; done")
 		cmd.Stdout = failingWriter{broken}
 		Expect(cmd.Run(ctx)).To(MatchError(broken))
-		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+		eventually(ctx, b.Processes).Should(BeEmpty())
 	})
 	it("may be discarded", func(ctx SpecContext) {
 		Expect(b.Command("sh", "-c", "head -c 10000000 /dev/zero; echo x >&2").Run(ctx)).To(Succeed())
@@ -177,7 +177,7 @@ func describeVolume(b *box) {
 		cmd := b.Command("sh", "-c", "head -c 67108864 /dev/zero; touch "+dir+"/done")
 		cmd.Stdout = gate
 		Expect(cmd.Start(ctx)).To(Succeed())
-		Consistently(ctx, func() (bool, error) { return b.Files.Exists(ctx, dir+"/done") }).
+		Consistently(func() (bool, error) { return b.Files.Exists(ctx, dir+"/done") }).WithContext(ctx).
 			WithTimeout(time.Second).Should(BeFalse())
 		gate.release()
 		Expect(cmd.Wait()).To(Succeed())
@@ -200,7 +200,7 @@ func describeVolume(b *box) {
 		Expect(err).To(failAs(quixand.ErrExhausted))
 		_, err = b.Run(ctx, "cat", "/dev/zero")
 		Expect(err).To(failAs(quixand.ErrExhausted))
-		Eventually(ctx, b.Processes).WithContext(ctx).Should(BeEmpty())
+		eventually(ctx, b.Processes).Should(BeEmpty())
 	})
 	it("comes whole from 200 commands at once", SpecTimeout(time.Minute), func(ctx SpecContext) {
 		inParallel(200, func(i int) {

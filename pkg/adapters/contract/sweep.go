@@ -24,11 +24,11 @@ func (f *fixture) assertNothingLeft(ctx SpecContext) {
 	Expect(left).To(BeEmpty(), "sandboxes that the cases left behind")
 	Expect(f.directories()).To(BeEmpty(), "directories of sandboxes that are gone")
 	if f.harness.SameKernel {
-		Eventually(ctx, func() []string { return hostProcesses(f.ids) }).Should(BeEmpty())
+		eventually(ctx, func() []string { return hostProcesses(f.ids) }).Should(BeEmpty())
 	}
 	if f.harness.Leftovers != nil {
 		Expect(f.harness.Leftovers(ctx, f.root)).To(BeEmpty())
 	}
 	Expect(f.client.Close()).To(Succeed())
-	Eventually(ctx, gleak.Goroutines).WithTimeout(10 * time.Second).ShouldNot(gleak.HaveLeaked(f.before))
+	eventually(ctx, gleak.Goroutines).WithTimeout(10 * time.Second).ShouldNot(gleak.HaveLeaked(f.before))
 }

@@ -114,7 +114,7 @@ func describeTime(f *fixture) {
 // nothing for it.
 func (f *fixture) expectEnd(ctx context.Context, b *box) {
 	GinkgoHelper()
-	Eventually(ctx, func() error {
+	eventually(ctx, func() error {
 		_, err := f.client.Get(ctx, b.ID())
 		return err
 	}).WithTimeout(15 * time.Second).Should(failAs(quixand.ErrNotFound))
