@@ -44,7 +44,7 @@ func benchExec(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer b.engine.remove(id)
+	defer b.engine.discard(id)
 	t, err = inTurn(b.n(30), ours, func() error { return b.engine.exec(id) }, command(ctx, "podman", "exec", id, "true"))
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func benchProcess(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer b.engine.remove(id)
+	defer b.engine.discard(id)
 
 	t, err := inTurn(b.n(30),
 		command(ctx, b.qs, "sandbox", "exec", sb.ID(), "--", "true"),
@@ -192,7 +192,7 @@ func benchIdle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer sb.Kill(context.WithoutCancel(ctx))
+	defer discard(ctx, sb)
 	for _, wait := range waits {
 		if err := runTrue(ctx, sb); err != nil {
 			return err

@@ -48,6 +48,9 @@ func (e *engine) start(image string) (id string, err error) {
 	return id, containers.Start(e.conn, id, nil)
 }
 
+// discard removes a container whose end is not measured.
+func (e *engine) discard(id string) { _ = e.remove(id) }
+
 func (e *engine) create(image string) (string, error) {
 	spec := specgen.NewSpecGenerator(image, false)
 	spec.Command = []string{"sleep", "infinity"}

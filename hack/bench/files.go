@@ -32,7 +32,7 @@ func benchFiles(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer b.engine.remove(id)
+	defer b.engine.discard(id)
 	for _, step := range []func(context.Context, *bench, *quixand.Sandbox, string) error{smallFiles, largeFiles, manyFiles} {
 		if err := step(ctx, b, sb, id); err != nil {
 			return err

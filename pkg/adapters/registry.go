@@ -57,8 +57,8 @@ func (r *Registry) Register(name string, f Factory) {
 // Open opens the named adapter. For an unknown name the error lists the
 // names there are and names the import to add.
 func (r *Registry) Open(name string, cfg Config) (Adapter, error) {
-	if real, ok := aliases[name]; ok {
-		name = real
+	if proper, ok := aliases[name]; ok {
+		name = proper
 	}
 	r.mu.RLock()
 	f, ok := r.factories[name]
