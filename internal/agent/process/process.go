@@ -105,7 +105,11 @@ func (p *proc) pump(pipe *pipe) {
 	p.mu.Unlock()
 	go func() {
 		defer p.partEnded()
-		defer pipe.close()
+		if pipe.file != p.tty {
+			// A terminal is closed with the last part: its end hangs up on a
+			// leader that has closed its own and is about to exit.
+			defer pipe.close()
+		}
 		pipe.copyTo(p.out)
 	}()
 }
