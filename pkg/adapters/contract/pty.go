@@ -126,6 +126,10 @@ func describePTY(f *fixture) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "kill -KILL $$"}})
 			Expect(t.Wait(ctx)).To(HaveField("ExitCode", -1))
 		})
+		it("does not hang up on a process that has closed it and goes on", func(ctx SpecContext) {
+			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "exec <&- >&- 2>&-; sleep 0.2; exit 3"}})
+			t.expectExit(ctx, 3)
+		})
 		it("shows another program what it shows", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "echo ready; read -r x; echo got $x"}, Tag: "seen twice"})
 			Eventually(t.out).Should(gbytes.Say("ready"))
