@@ -63,7 +63,7 @@ func New(rt http.RoundTripper) *Client {
 
 		start:       stream[process.StartRequest, process.StartResponse](rt, procconnect.ProcessStartProcedure),
 		connect:     stream[process.ConnectRequest, process.ConnectResponse](rt, procconnect.ProcessConnectProcedure),
-		list:        call[process.ListRequest, process.ListResponse](rt, procconnect.ProcessListProcedure),
+		list:        silent[process.ListRequest, process.ListResponse](rt, procconnect.ProcessListProcedure),
 		update:      silent[process.UpdateRequest, process.UpdateResponse](rt, procconnect.ProcessUpdateProcedure),
 		streamInput: call[process.StreamInputRequest, process.StreamInputResponse](rt, procconnect.ProcessStreamInputProcedure),
 		sendInput:   silent[process.SendInputRequest, process.SendInputResponse](rt, procconnect.ProcessSendInputProcedure),

@@ -33,7 +33,11 @@ func relay(ctx context.Context, p *proc, sub *output.Subscription, silence time.
 		return err
 	}
 	pushed := false
-	timer := time.NewTimer(patience)
+	first := patience
+	if p.stdin != nil {
+		first = 0 // its caller is waiting for its number, to send input
+	}
+	timer := time.NewTimer(first)
 	defer timer.Stop()
 	for {
 		sent, eof, err := drain(p, sub, send)
