@@ -775,6 +775,17 @@ func TestTerminalHangsUp(t *testing.T) {
 	gone(t, child)
 }
 
+// TestTerminalOutlivesItsDescriptors: a process may close its descriptors, as
+// some do on their way out, and is not hung up on before it has ended.
+func TestTerminalOutlivesItsDescriptors(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	req := command("/bin/sh", "-c", "echo closing; exec 0<&- 1>&- 2>&-; sleep 0.1; exit 6")
+	req.Pty = &pb.PTY{Size: &pb.PTY_Size{Cols: 80, Rows: 24}}
+	if r := b.run(t, req); r.end.GetExitCode() != 6 || r.stdout.String() != "closing\r\n" {
+		t.Errorf("%q %v %v", &r.stdout, r.end, r.err)
+	}
+}
+
 func TestResizeWithoutTerminal(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	p := b.start(t.Context(), t, command("/bin/sleep", "1000"))
