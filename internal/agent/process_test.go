@@ -433,6 +433,16 @@ func TestTimeout(t *testing.T) {
 	gone(t, child)
 }
 
+func TestTimeoutDeliversWhatWasWritten(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "trap 'head -c 30000 /dev/zero' TERM; head -c 300000 /dev/zero; sleep 1000"), "Connect-Timeout-Ms", "300")
+	r := p.rest()
+	wantCode(t, r.err, connect.CodeDeadlineExceeded)
+	if r.stdout.Len() != 300000 {
+		t.Errorf("%d bytes", r.stdout.Len())
+	}
+}
+
 func TestTimeoutHoldsWithoutItsStream(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	p := b.start(t.Context(), t, command("/bin/sleep", "1000"), "Connect-Timeout-Ms", "300")

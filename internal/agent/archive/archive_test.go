@@ -243,6 +243,19 @@ func TestUnpackAbsoluteNamesAreRelative(t *testing.T) {
 	}
 }
 
+func TestUnpackDescribesItsTarget(t *testing.T) {
+	s, home := newService(t)
+	mtime := time.Unix(1e9, 0)
+	root := tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o750, ModTime: mtime}
+	if status, message := unpack(s, "t", archive(t, root, file("./f", "x"))); status != http.StatusNoContent {
+		t.Fatal(status, message)
+	}
+	info, err := os.Stat(filepath.Join(home, "t"))
+	if err != nil || info.Mode().Perm() != 0o750 || !info.ModTime().Equal(mtime) {
+		t.Error(info, err)
+	}
+}
+
 func TestUnpackTellsHowFarItCame(t *testing.T) {
 	whole := archive(t, file("one", "1234"), file("two", strings.Repeat("\x00", 4096))).Bytes()
 	for _, n := range []int{512, 1024, 1024 + 100, 1024 + 512, 1024 + 512 + 100, 1024 + 512 + 4096, len(whole) - 1024} {

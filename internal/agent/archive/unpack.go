@@ -223,11 +223,10 @@ func (u *unpacker) own(dir *os.Root, base string, mode fs.FileMode) error {
 const maxDirs = 1_000_000
 
 func (u *unpacker) directory(name string, h *tar.Header) error {
-	if name == "." {
-		return nil // the target itself, which is the caller's to describe
-	}
-	if err := u.mkdir(name); err != nil {
-		return err
+	if name != "." { // the target itself
+		if err := u.mkdir(name); err != nil {
+			return err
+		}
 	}
 	info, err := u.root.Stat(name)
 	if err != nil {

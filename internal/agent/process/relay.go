@@ -99,6 +99,27 @@ func sendEnd(ctx context.Context, p *proc, send func(*pb.ProcessEvent) error) er
 	return send(endEvent(p))
 }
 
+// lastWords sends what a process had written when it was killed.
+func lastWords(p *proc, sub *output.Subscription, send func(*pb.ProcessEvent) error) {
+	grace := time.NewTimer(killGrace)
+	defer grace.Stop()
+	for {
+		_, eof, err := drain(p, sub, send)
+		if eof || err != nil {
+			return
+		}
+		select {
+		case <-sub.Wait():
+		case <-grace.C:
+			return
+		}
+	}
+}
+
+// killGrace bounds the wait for the end of a process that was killed: one
+// that the kernel cannot interrupt must not hold its caller.
+const killGrace = 2 * time.Second
+
 var errTimeout = connect.NewError(connect.CodeDeadlineExceeded, errors.New("time-out"))
 
 // cancelled tells a time-out, which the process shares, from a caller's going

@@ -107,11 +107,16 @@ func (s *Service) Start(ctx context.Context, req *connect.Request[pb.StartReques
 		p.killAt(deadline)
 	}
 	res := &pb.StartResponse{}
-	err = relay(ctx, p, sub, keepalive.Interval(req.Header()), func(e *pb.ProcessEvent) error {
+	send := func(e *pb.ProcessEvent) error {
 		res.Event = e
 		return stream.Send(res)
-	})
-	if err != nil && killOnDisconnect(req.Header()) {
+	}
+	err = relay(ctx, p, sub, keepalive.Interval(req.Header()), send)
+	switch {
+	case errors.Is(err, errTimeout):
+		p.kill()
+		lastWords(p, sub, send)
+	case err != nil && killOnDisconnect(req.Header()):
 		p.kill()
 	}
 	return err
