@@ -19,6 +19,7 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 	"github.com/containers/podman/v5/pkg/specgen"
 	dockercontainer "github.com/docker/docker/api/types/container"
+	"golang.org/x/sys/unix"
 )
 
 // engine is the reference: Podman used directly, over REST and by its CLI.
@@ -85,6 +86,25 @@ func (e *engine) exec(id string) error {
 		err = fmt.Errorf("exec of true: exit code %d", state.ExitCode)
 	}
 	return err
+}
+
+// monitor returns a function that waits for the end of a container's conmon.
+// After a removal that still runs the engine's cleanup command, which would be
+// paid for by whatever is measured next; a sandbox's kill waits for it.
+func (e *engine) monitor(id string) (wait func(), err error) {
+	c, err := containers.Inspect(e.conn, id, nil)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.PidfdOpen(c.State.ConmonPid, 0)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		defer unix.Close(fd)
+		const enough = 5000 // milliseconds
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, enough)
+	}, nil
 }
 
 func (e *engine) remove(id string) error {

@@ -75,7 +75,13 @@ func (b *bench) lifeOfContainer() (started, removed time.Duration, err error) {
 		return 0, 0, err
 	}
 	started = time.Since(start)
+	wait, err := b.engine.monitor(id)
+	if err != nil {
+		return 0, 0, err
+	}
 	start = time.Now()
 	err = b.engine.remove(id)
-	return started, time.Since(start), err
+	removed = time.Since(start)
+	wait()
+	return started, removed, err
 }
