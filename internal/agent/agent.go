@@ -89,7 +89,10 @@ func New(cfg Config) (*Agent, error) {
 	a.meter = metrics.New()
 	a.handler = a.routes()
 	if cfg.Init {
-		a.clock.OnQuiet(calm, releaseMemory)
+		a.clock.OnQuiet(calm, func() {
+			a.spawner.Calm()
+			releaseMemory()
+		})
 	}
 	a.close = sync.OnceFunc(func() {
 		a.clock.Stop()

@@ -66,7 +66,9 @@ type initReaper struct {
 	mu    sync.Mutex
 	procs map[int]*Process
 
-	forked  chan struct{} // has room for one: children may exist again
+	// Each has room for one.
+	forked  chan struct{} // there may be children again
+	calm    chan struct{} // see Spawner.Calm
 	orphans chan os.Signal
 }
 
@@ -74,10 +76,9 @@ func newInitReaper() *initReaper {
 	r := &initReaper{
 		procs:   make(map[int]*Process),
 		forked:  make(chan struct{}, 1),
+		calm:    make(chan struct{}, 1),
 		orphans: make(chan os.Signal, 1),
 	}
-	// While there are no children, an orphan can still come: the engine may
-	// have put a process into the sandbox whose child is left to us.
 	signal.Notify(r.orphans, unix.SIGCHLD)
 	go r.loop()
 	return r
@@ -94,11 +95,15 @@ func (r *initReaper) start(fork func() (int, error), exited func(Exit)) (*Proces
 	r.mu.Lock()
 	r.procs[pid] = p
 	r.mu.Unlock()
+	poke(r.forked)
+	return p, nil
+}
+
+func poke(c chan<- struct{}) {
 	select {
-	case r.forked <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return p, nil
 }
 
 func (r *initReaper) loop() {
@@ -108,12 +113,23 @@ func (r *initReaper) loop() {
 		pid, err := waitAny()
 		if err == nil {
 			r.reap(pid)
-			continue
+		} else {
+			r.pause()
 		}
-		select { // there is no child
-		case <-r.forked:
-		case <-r.orphans:
-		}
+	}
+}
+
+// pause waits until there may be children again. Nearly always that takes a
+// fork. But the engine, too, can put processes into the sandbox, and leave
+// their orphans to us: while it is calm, the kernel's signal tells of those. At
+// other times the signal would wake one more thread at the end of each command.
+func (r *initReaper) pause() {
+	select {
+	case <-r.forked:
+		signal.Stop(r.orphans)
+	case <-r.calm:
+		signal.Notify(r.orphans, unix.SIGCHLD)
+	case <-r.orphans:
 	}
 }
 

@@ -119,6 +119,13 @@ func needsSwitch(spec *Spec) bool {
 	return os.Geteuid() == 0 || int(spec.UID) != os.Geteuid() || int(spec.GID) != os.Getegid()
 }
 
+// Calm says that nothing has been started for a while.
+func (s *Spawner) Calm() {
+	if r, ok := s.reaper.(*initReaper); ok {
+		poke(r.calm)
+	}
+}
+
 // Close ends the threads. Processes live on and are still waited for.
 func (s *Spawner) Close() {
 	s.user.close()
