@@ -13,7 +13,12 @@ import (
 	"github.com/quixand/quixand/internal/agent/output"
 )
 
-// scratch buffers are as large as a pipe, and are only held while there is
+// busyPipe is the size of a pipe that was found full once. The kernel's default
+// is a quarter of it, and halves the throughput: with little room, writer and
+// reader wait for each other all the time.
+const busyPipe = 256 << 10
+
+// scratch buffers are as large as a pipe by default, and are only held while there is
 // something to read: a thousand silent processes need none.
 var scratch = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
@@ -65,12 +70,19 @@ func (p *pipe) copyTo(r *output.Ring) {
 	var buf *[64 << 10]byte
 	var n int
 	var readErr error
+	grown := false
 	read := func(fd uintptr) bool {
 		buf = scratch.Get().(*[64 << 10]byte)
 		n, readErr = readOnce(int(fd), buf[:])
 		if n <= 0 && errors.Is(readErr, unix.EAGAIN) {
 			scratch.Put(buf)
 			return false
+		}
+		if n == len(buf) && !grown {
+			grown = true
+			// Beyond what the kernel grants one user it stays as it is, and so
+			// does a terminal.
+			_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, busyPipe)
 		}
 		return true
 	}
@@ -102,7 +114,7 @@ func (p *pipe) drain(r *output.Ring, conn syscall.RawConn) {
 	buf := scratch.Get().(*[64 << 10]byte)
 	defer scratch.Put(buf)
 	_ = conn.Control(func(fd uintptr) {
-		for total := 0; total < len(buf); {
+		for total := 0; total < busyPipe; {
 			n, err := readOnce(int(fd), buf[:])
 			if n <= 0 || err != nil {
 				return
