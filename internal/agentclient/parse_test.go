@@ -103,8 +103,16 @@ func TestBeginning(t *testing.T) {
 		asked, want int64
 		bad         bool
 	}{
-		{"0", 0, 0, false}, {"7", 0, 7, false}, {"7", 7, 7, false}, {"7", FromNow, 7, false}, {"", FromNow, 0, false},
-		{"", 0, 0, true}, {"6", 7, 0, true}, {"-1", FromNow, 0, true}, {"x", 0, 0, true}, {"9223372036854775807", 0, 0, true},
+		{"0", 0, 0, false},
+		{"7", 0, 7, false},
+		{"7", 7, 7, false},
+		{"7", FromNow, 7, false},
+		{"", FromNow, 0, false},
+		{"", 0, 0, true},
+		{"6", 7, 0, true},
+		{"-1", FromNow, 0, true},
+		{"x", 0, 0, true},
+		{"9223372036854775807", 0, 0, true},
 	} {
 		got, err := beginning(test.header, test.asked)
 		if got != test.want || (err != nil) != test.bad {

@@ -185,7 +185,7 @@ func (d *Download) Read(p []byte) (int, error) {
 	d.dog.resume()
 	n, err := d.body.Read(p)
 	d.dog.pause()
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // only the plain one is the end
 		err = d.dog.explain(err)
 	}
 	return n, err
@@ -204,7 +204,7 @@ type skipping struct {
 }
 
 func (s *skipping) Read(p []byte) (int, error) {
-	for s.left > 0 {
+	for s.left > 0 && len(p) > 0 {
 		n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
 		s.left -= int64(n)
 		if err != nil {

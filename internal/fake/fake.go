@@ -133,7 +133,8 @@ func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 		}
 	}
 	var b *box
-	err := a.engine.phases(ctx, spec,
+	err := a.engine.phases(
+		ctx, spec,
 		step{adapters.PhaseCreate, spec.Budgets.Create, func(context.Context) (err error) {
 			b, err = newBox(spec)
 			return err

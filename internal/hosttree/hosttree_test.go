@@ -311,11 +311,27 @@ func TestStaysInside(t *testing.T) {
 		name, target string
 		want         bool
 	}{
-		{"l", "f", true}, {"l", "./f", true}, {"l", "d/f/", true}, {"d/l", "..", true}, {"d/l", "../f", true},
-		{"d/e/l", "../../f", true}, {"d/l", "..//f", true}, {"l", "..a/b", true}, {"l", ".", true},
-		{"l", "", false}, {"l", "..", false}, {"l", "/", false}, {"l", "/etc", false}, {"d/l", "../..", false},
-		{"d/l", "../../f", false}, {"d/l", "a/../f", false}, {"d/l", "a/..", false}, {"l", "./..", false},
-		{"d/l", "..//..//f", false}, {"l", "f\x00", false}, {"l", strings.Repeat("a/", 3000), false},
+		{"l", "f", true},
+		{"l", "./f", true},
+		{"l", "d/f/", true},
+		{"d/l", "..", true},
+		{"d/l", "../f", true},
+		{"d/e/l", "../../f", true},
+		{"d/l", "..//f", true},
+		{"l", "..a/b", true},
+		{"l", ".", true},
+		{"l", "", false},
+		{"l", "..", false},
+		{"l", "/", false},
+		{"l", "/etc", false},
+		{"d/l", "../..", false},
+		{"d/l", "../../f", false},
+		{"d/l", "a/../f", false},
+		{"d/l", "a/..", false},
+		{"l", "./..", false},
+		{"d/l", "..//..//f", false},
+		{"l", "f\x00", false},
+		{"l", strings.Repeat("a/", 3000), false},
 	} {
 		if got := staysInside(test.name, test.target); got != test.want {
 			t.Errorf("staysInside(%q, %.40q) = %v", test.name, test.target, got)

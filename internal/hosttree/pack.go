@@ -7,6 +7,7 @@ package hosttree
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -81,7 +82,7 @@ func (p *packer) readFile(b []byte) (int, error) {
 	p.left -= int64(n)
 	p.total += int64(n)
 	p.progress(p.total)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if n > 0 {
 			return n, nil
 		}

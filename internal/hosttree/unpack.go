@@ -70,7 +70,7 @@ func (u *Unpacker) Unpack(r io.Reader, name string) error {
 	top := ""
 	for entries := 0; ; entries++ {
 		h, err := archive.Next()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a broken stream may wrap it, and is no end
 			return u.closeDirs("")
 		}
 		if err != nil {

@@ -193,7 +193,10 @@ func TestGone(t *testing.T) {
 		"expose":    func() error { _, err := sb.Expose(ctx, 80, 0); return err },
 		"transport": func() error {
 			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://x/", nil)
-			_, err := sb.Transport(80).RoundTrip(req)
+			res, err := sb.Transport(80).RoundTrip(req)
+			if err == nil {
+				res.Body.Close()
+			}
 			return err
 		},
 		"watch": func() error {

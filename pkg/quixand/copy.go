@@ -271,7 +271,7 @@ func hostError(err error) error {
 
 // asError is err as an *Error; one that is none comes from the host.
 func asError(err error) *Error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := outermost(err); ok {
 		return e
 	}
 	return &Error{Kind: kindOf(err), Err: onHost{err}}

@@ -134,7 +134,11 @@ func TestTransport(t *testing.T) {
 	for port, kind := range map[int]error{0: quixand.ErrInvalid, 65536: quixand.ErrInvalid, 1: quixand.ErrUnavailable} {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://x/", nil)
 		must(t, err)
-		if _, err := sb.Transport(port).RoundTrip(req); !errors.Is(err, kind) {
+		res, err := sb.Transport(port).RoundTrip(req)
+		if err == nil {
+			res.Body.Close()
+		}
+		if !errors.Is(err, kind) {
 			t.Errorf("port %d: %v", port, err)
 		}
 	}

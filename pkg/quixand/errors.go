@@ -62,7 +62,7 @@ func wrap(op, adapter, id string, err error) error {
 		return nil
 	}
 	var e Error
-	if own, ok := err.(*Error); ok {
+	if own, ok := outermost(err); ok {
 		e = *own
 	} else {
 		e = Error{Kind: kindOf(err), Err: err}
@@ -71,6 +71,13 @@ func wrap(op, adapter, id string, err error) error {
 	e.Adapter = firstSet(e.Adapter, adapter)
 	e.ID = firstSet(e.ID, id)
 	return &e
+}
+
+// outermost is err when that is an *Error itself: one that it wraps has been
+// given words since, which are not to be lost.
+func outermost(err error) (*Error, bool) {
+	e, ok := err.(*Error) //nolint:errorlint // see above
+	return e, ok
 }
 
 // kindOf is the kind of an error that may be a stranger's, such as that of a
@@ -180,7 +187,7 @@ var stdErrors = map[error]error{
 
 // wrapPath is wrap for a call about a path.
 func (s *Sandbox) wrapPath(ctx context.Context, op, path string, err error) error {
-	if e, ok := err.(*Error); ok && e.Err != nil && saidByAgent(e.Err) {
+	if e, ok := outermost(err); ok && e.Err != nil && saidByAgent(e.Err) {
 		with := *e
 		with.Err = &pathError{path: path, cause: e.Err, std: stdErrors[e.Kind]}
 		err = &with

@@ -90,7 +90,7 @@ func (l *Listener) finish() {
 	<-l.ctx.Done()
 	_ = l.tcp.Close()
 	l.work.Wait()
-	if cause := context.Cause(l.ctx); cause != errClosed {
+	if cause := context.Cause(l.ctx); !errors.Is(cause, errClosed) {
 		l.err = l.sandbox.wrap(context.Background(), "expose", cause)
 	}
 	close(l.done)

@@ -173,7 +173,7 @@ type content struct {
 
 func (c *content) Read(b []byte) (int, error) {
 	n, err := c.Download.Read(b)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // only the plain one is the end
 		err = c.files.wrap(c.ctx, "read", c.path, err)
 	}
 	return n, err

@@ -100,8 +100,17 @@ func TestOpenRange(t *testing.T) {
 		offset, length int64
 		want           string
 	}{
-		{0, -1, content}, {3, -1, "3456789"}, {3, 4, "3456"}, {0, 1, "0"}, {9, 5, "9"}, {0, 0, ""}, {5, 0, ""},
-		{10, -1, ""}, {10, 5, ""}, {math.MaxInt64, -1, ""}, {1 << 40, 1 << 40, ""},
+		{0, -1, content},
+		{3, -1, "3456789"},
+		{3, 4, "3456"},
+		{0, 1, "0"},
+		{9, 5, "9"},
+		{0, 0, ""},
+		{5, 0, ""},
+		{10, -1, ""},
+		{10, 5, ""},
+		{math.MaxInt64, -1, ""},
+		{1 << 40, 1 << 40, ""},
 	} {
 		r, err := sb.Files.OpenRange(ctx, "f", test.offset, test.length)
 		must(t, err)

@@ -199,7 +199,7 @@ func (r *regularFile) Read(b []byte) (int, error) {
 	}
 	n, err := r.body.Read(b)
 	r.pos += int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // only the plain one is the end
 		err = fsError("read", r.name, err)
 	}
 	return n, err
@@ -230,11 +230,11 @@ func (r *regularFile) ReadAt(b []byte, offset int64) (int, error) {
 	}
 	defer body.Close()
 	n, err := io.ReadFull(body, b)
-	switch err {
-	case nil, io.EOF:
+	if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own; a broken connection's is wrapped
+		err = io.EOF
+	}
+	if err == io.EOF { //nolint:errorlint // likewise
 		return n, err
-	case io.ErrUnexpectedEOF:
-		return n, io.EOF
 	}
 	return n, fsError("read", r.name, err)
 }

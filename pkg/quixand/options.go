@@ -47,19 +47,30 @@ type ListOptions struct {
 	AllRoots bool              // also the sandboxes of other Quixand roots of this user
 }
 
-// What crosses the seam to the adapters is the same type on both sides.
+// What crosses the seam to the adapters is of the same types on both sides.
 type (
-	Info        = adapters.Info
-	State       = adapters.State
-	Network     = adapters.Network
+	// Info is what the engine knows about a sandbox.
+	Info = adapters.Info
+	// State is a sandbox's state as the engine sees it.
+	State = adapters.State
+	// Network is what a sandbox can reach.
+	Network = adapters.Network
+	// PortMapping publishes a TCP port by the engine's own means.
 	PortMapping = adapters.PortMapping
-	Resources   = adapters.Resources
-	PullPolicy  = adapters.PullPolicy
-	Budgets     = adapters.Budgets
-	Progress    = adapters.Progress
-	Phase       = adapters.Phase
-	Event       = adapters.Event
-	Check       = adapters.Check
+	// Resources limits a sandbox.
+	Resources = adapters.Resources
+	// PullPolicy says when an image is fetched from its registry.
+	PullPolicy = adapters.PullPolicy
+	// Budgets bounds each phase of a creation by itself.
+	Budgets = adapters.Budgets
+	// Progress is one report about a creation.
+	Progress = adapters.Progress
+	// Phase is a step of a creation.
+	Phase = adapters.Phase
+	// Event is one change in the life of a sandbox.
+	Event = adapters.Event
+	// Check is one finding about the engine and the host.
+	Check = adapters.Check
 )
 
 // NoTimeout is a timeout that never fires.
