@@ -19,14 +19,23 @@ type Input struct {
 	ctx      context.Context // the caller's, asked why the stream has ended
 	stream   *connect.ClientStreamForClient[process.StreamInputRequest, process.StreamInputResponse]
 	terminal bool
+	detach   func() bool // frees the stream from ctx
 }
 
 // OpenInput opens the input of a process, its terminal's when it runs on one.
 // ctx bounds the stream.
 func (c *Client) OpenInput(ctx context.Context, sel Selector, terminal bool) (*Input, error) {
 	i := &Input{ctx: ctx, stream: c.streamInput.CallClientStream(ctx), terminal: terminal}
+	conn, err := i.stream.Conn()
+	if err != nil {
+		return nil, mapError(ctx, err)
+	}
 	start := &process.StreamInputRequest_StartEvent{Process: sel.proto()}
-	return i, i.send(&process.StreamInputRequest{Event: &process.StreamInputRequest_Start{Start: start}})
+	err = i.send(&process.StreamInputRequest{Event: &process.StreamInputRequest_Start{Start: start}})
+	// net/http waits for the end of a request's body even when the request is
+	// cancelled, and nobody may be about to write or close.
+	i.detach = context.AfterFunc(ctx, func() { _ = conn.CloseRequest() })
+	return i, err
 }
 
 // Write sends input. It returns when the data is on its way: the process has
@@ -57,6 +66,7 @@ func (i *Input) send(msg *process.StreamInputRequest) error {
 // Close ends the stream, not the process's input, and waits until all that was
 // written has reached the process.
 func (i *Input) Close() error {
+	i.detach()
 	_, err := i.stream.CloseAndReceive()
 	return mapError(i.ctx, err)
 }
