@@ -704,6 +704,22 @@ func TestDescendantsHoldTheOutput(t *testing.T) {
 	}
 }
 
+// TestDescendantsThatNeverStopWriting must hold up nobody but themselves.
+func TestDescendantsThatNeverStopWriting(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	p := b.start(t.Context(), t, command("/bin/sh", "-c", "yes & exit 0"))
+	p.Close()
+	if r := b.sh(t, "echo other"); r.stdout.String() != "other\n" || r.end.GetExitCode() != 0 {
+		t.Error(r.stdout.String(), r.end, r.err)
+	}
+	if err := b.signal(t, byPID(p.pid), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := b.connect(t, byPID(p.pid), ""); r.end.GetExitCode() != 0 || r.end == nil {
+		t.Error(r.end, r.err)
+	}
+}
+
 func TestKilledOutputIsNotLost(t *testing.T) {
 	b := newBox(t, agent.Config{})
 	p := b.start(t.Context(), t, command("/bin/sh", "-c", "trap 'head -c 50000 /dev/zero; exit 7' TERM; echo up; while :; do sleep 0.01; done"))

@@ -18,9 +18,12 @@ import (
 // reader wait for each other all the time.
 const busyPipe = 256 << 10
 
-// scratch buffers are as large as a pipe by default, and are only held while there is
-// something to read: a thousand silent processes need none.
-var scratch = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// chunk is as large as a pipe by default.
+type chunk [64 << 10]byte
+
+// chunks are only held while there is something to read: a thousand silent
+// processes need none.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // pipe is the reading end of one of a process's outputs.
 //
@@ -32,24 +35,27 @@ type pipe struct {
 	fd     int      // until it is attended, then -1
 	rest   []byte   // read, and not in the ring yet
 	file   *os.File // since it is attended; a terminal is from the start
+	grown  bool
 }
 
 // finish reads a bare pipe of a process that has ended, without waiting for
 // anybody. It reports whether the end of the pipe was reached: not if somebody
 // else holds it too, or if what it brought has no room.
 func (p *pipe) finish(r *output.Ring) bool {
-	buf := scratch.Get().(*[64 << 10]byte)
-	defer scratch.Put(buf)
-	for {
-		n, err := readOnce(p.fd, buf[:])
+	c := chunks.Get().(*chunk)
+	defer chunks.Put(c)
+	// The second read finds the end, unless somebody else goes on writing.
+	for range 2 {
+		n, err := readOnce(p.fd, c[:])
 		if n <= 0 {
 			return !errors.Is(err, unix.EAGAIN)
 		}
-		if !r.TryWrite(p.stream, buf[:n]) {
-			p.rest = bytes.Clone(buf[:n])
+		if !r.TryWrite(p.stream, c[:n]) {
+			p.rest = bytes.Clone(c[:n])
 			return false
 		}
 	}
+	return false
 }
 
 // attend gives a bare pipe to the runtime's poller.
@@ -67,38 +73,45 @@ func (p *pipe) copyTo(r *output.Ring) {
 	}
 	r.Write(p.stream, p.rest)
 	p.rest = nil
-	var buf *[64 << 10]byte
-	var n int
-	var readErr error
-	grown := false
-	read := func(fd uintptr) bool {
-		buf = scratch.Get().(*[64 << 10]byte)
-		n, readErr = readOnce(int(fd), buf[:])
-		if n <= 0 && errors.Is(readErr, unix.EAGAIN) {
-			scratch.Put(buf)
-			return false
-		}
-		if n == len(buf) && !grown {
-			grown = true
-			// Beyond what the kernel grants one user it stays as it is, and so
-			// does a terminal.
-			_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, busyPipe)
-		}
-		return true
-	}
 	for {
-		if conn.Read(read) != nil {
-			break // stopped
+		c, n, err := p.next(conn)
+		if err != nil {
+			p.drain(r, conn) // stopped
+			return
 		}
 		if n > 0 {
-			r.Write(p.stream, buf[:n])
+			r.Write(p.stream, c[:n])
 		}
-		scratch.Put(buf)
+		chunks.Put(c)
 		if n <= 0 {
 			return // EOF, or EIO: the last end of a terminal was closed
 		}
 	}
-	p.drain(r, conn)
+}
+
+// next waits for bytes, and takes a chunk for them only when they are there.
+func (p *pipe) next(conn syscall.RawConn) (c *chunk, n int, err error) {
+	err = conn.Read(func(fd uintptr) bool {
+		var readErr error
+		c = chunks.Get().(*chunk)
+		n, readErr = readOnce(int(fd), c[:])
+		if n <= 0 && errors.Is(readErr, unix.EAGAIN) {
+			chunks.Put(c)
+			return false
+		}
+		if n == len(c) && !p.grown {
+			p.grow(fd)
+		}
+		return true
+	})
+	return c, n, err
+}
+
+// grow enlarges a pipe. Beyond what the kernel grants one user it stays as it
+// is, and so does a terminal.
+func (p *pipe) grow(fd uintptr) {
+	p.grown = true
+	_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, busyPipe)
 }
 
 // stop makes copyTo return once it has read what is in the pipe now.
@@ -111,15 +124,15 @@ func (p *pipe) stop() {
 // drain reads what is in the pipe. It stops after as much as a pipe can hold,
 // since somebody may go on writing.
 func (p *pipe) drain(r *output.Ring, conn syscall.RawConn) {
-	buf := scratch.Get().(*[64 << 10]byte)
-	defer scratch.Put(buf)
+	c := chunks.Get().(*chunk)
+	defer chunks.Put(c)
 	_ = conn.Control(func(fd uintptr) {
 		for total := 0; total < busyPipe; {
-			n, err := readOnce(int(fd), buf[:])
+			n, err := readOnce(int(fd), c[:])
 			if n <= 0 || err != nil {
 				return
 			}
-			r.Write(p.stream, buf[:n])
+			r.Write(p.stream, c[:n])
 			total += n
 		}
 	})

@@ -67,7 +67,7 @@ func (p *proc) leaderExited(e spawn.Exit) {
 	}
 	p.mu.Unlock()
 	for _, pipe := range bare {
-		if pipe.finish(p.out) || cut {
+		if pipe.finish(p.out) || cut && pipe.rest == nil {
 			pipe.close()
 			p.partEnded()
 		} else {
