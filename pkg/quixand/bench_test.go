@@ -6,7 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
+
+	"github.com/quixand/quixand/pkg/quixand"
 )
 
 // BenchmarkHostExec is what BenchmarkRun is compared with: a plain fork and
@@ -71,6 +74,50 @@ func BenchmarkReadSmall(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := sb.Files.Read(b.Context(), "small"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPTYEcho types a character and waits for the terminal to show it.
+func BenchmarkPTYEcho(b *testing.B) {
+	sb := newSandbox(b)
+	pty, err := sb.PTY(b.Context(), &quixand.PTYOptions{Command: []string{"cat"}})
+	must(b, err)
+	defer pty.Close()
+	buf := make([]byte, 1)
+	for b.Loop() {
+		if _, err := pty.Write([]byte("x")); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(pty, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPutTree copies a thousand files of 1 KiB.
+func BenchmarkPutTree(b *testing.B) {
+	sb, dir := newSandbox(b), b.TempDir()
+	for i := range 1000 {
+		must(b, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), make([]byte, 1<<10), 0o644))
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := sb.Files.Put(b.Context(), dir, "tree"+strconv.Itoa(i), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkGetTree copies them back.
+func BenchmarkGetTree(b *testing.B) {
+	sb, dir := newSandbox(b), b.TempDir()
+	for i := range 1000 {
+		_, err := sb.Files.Write(b.Context(), "tree/"+strconv.Itoa(i), make([]byte, 1<<10))
+		must(b, err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := sb.Files.Get(b.Context(), "tree", filepath.Join(dir, strconv.Itoa(i)), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

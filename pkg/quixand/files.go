@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/quixand/quixand/internal/agentclient"
@@ -47,6 +48,10 @@ func (f *Files) WriteFrom(ctx context.Context, path string, r io.Reader, opts *W
 		return f.write(ctx, path, r, int64(r.Len()), opts)
 	case *strings.Reader:
 		return f.write(ctx, path, r, int64(r.Len()), opts)
+	case *os.File:
+		if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
+			return f.write(ctx, path, r, -1, opts) // reading it does not wait
+		}
 	}
 	r, stop := interruptible(ctx, r)
 	defer stop()
