@@ -40,6 +40,7 @@ const (
 	Inspect     Capability = "inspect"     // Harness.Inspect
 	SameKernel  Capability = "same kernel" // Harness.SameKernel
 	Outside     Capability = "outside"     // $QS_TEST_OUTSIDE, an address that a bridge reaches
+	Patience    Capability = "patience"    // $QS_TEST_SLOW is set: minutes are no matter
 )
 
 // outsideVariable names the host:port of a TCP service that is neither this
@@ -57,6 +58,7 @@ func (h *Harness) capabilities() []Capability {
 		Inspect:     h.Inspect != nil,
 		SameKernel:  h.SameKernel,
 		Outside:     os.Getenv(outsideVariable) != "",
+		Patience:    os.Getenv("QS_TEST_SLOW") != "",
 	} {
 		if there {
 			caps = append(caps, c)

@@ -19,7 +19,7 @@ func describeLeaks(f *fixture) {
 		it("has nothing left over after 2,000 commands", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
 			f.expectNoTrace(ctx, 2_000)
 		})
-		it("has nothing left over after 10,000 commands", Label("slow"), SpecTimeout(20*time.Minute), func(ctx SpecContext) {
+		it("has nothing left over after 10,000 commands", Label("slow"), needs(Patience), SpecTimeout(20*time.Minute), func(ctx SpecContext) {
 			f.expectNoTrace(ctx, 10_000)
 		})
 		it("has nothing left over after 50 cancelled commands and 50 broken transfers", SpecTimeout(time.Minute), func(ctx SpecContext) {
