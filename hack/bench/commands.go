@@ -27,11 +27,11 @@ func runTrue(ctx context.Context, sb *quixand.Sandbox) error {
 
 // benchExec: one command in a live sandbox.
 func benchExec(ctx context.Context, b *bench) error {
-	sb, kill, err := b.sandbox(ctx)
+	sb, id, end, err := b.pair(ctx)
 	if err != nil {
 		return err
 	}
-	defer kill()
+	defer end()
 	ours := func() error { return runTrue(ctx, sb) }
 
 	t, err := inTurn(b.n(500), ours, forkExec)
@@ -40,11 +40,6 @@ func benchExec(ctx context.Context, b *bench) error {
 	}
 	b.report("exec", "ms", t[0], "fork+exec", t[1], ratioAtMost(2))
 
-	id, err := b.engine.start(b.image)
-	if err != nil {
-		return err
-	}
-	defer b.engine.discard(id)
 	t, err = inTurn(b.n(30), ours, func() error { return b.engine.exec(id) }, command(ctx, "podman", "exec", id, "true"))
 	if err != nil {
 		return err
@@ -56,17 +51,11 @@ func benchExec(ctx context.Context, b *bench) error {
 
 // benchProcess: qs as a process, as a person or a script runs it.
 func benchProcess(ctx context.Context, b *bench) error {
-	sb, kill, err := b.sandbox(ctx)
+	sb, id, end, err := b.pair(ctx)
 	if err != nil {
 		return err
 	}
-	defer kill()
-	id, err := b.engine.start(b.image)
-	if err != nil {
-		return err
-	}
-	defer b.engine.discard(id)
-
+	defer end()
 	t, err := inTurn(b.n(30),
 		command(ctx, b.qs, "sandbox", "exec", sb.ID(), "--", "true"),
 		command(ctx, "podman", "exec", id, "true"))

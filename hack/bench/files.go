@@ -23,16 +23,11 @@ const (
 // benchFiles: small and large files, and many of them, beside cp on the same
 // disk and podman cp.
 func benchFiles(ctx context.Context, b *bench) error {
-	sb, kill, err := b.sandbox(ctx)
+	sb, id, end, err := b.pair(ctx)
 	if err != nil {
 		return err
 	}
-	defer kill()
-	id, err := b.engine.start(b.image)
-	if err != nil {
-		return err
-	}
-	defer b.engine.discard(id)
+	defer end()
 	for _, step := range []func(context.Context, *bench, *quixand.Sandbox, string) error{smallFiles, largeFiles, manyFiles} {
 		if err := step(ctx, b, sb, id); err != nil {
 			return err

@@ -142,6 +142,20 @@ func (b *bench) sandbox(ctx context.Context) (*quixand.Sandbox, func(), error) {
 	return sb, func() { discard(ctx, sb) }, nil
 }
 
+// pair gives a sandbox, and a bare container to compare it with.
+func (b *bench) pair(ctx context.Context) (sb *quixand.Sandbox, container string, end func(), err error) {
+	sb, kill, err := b.sandbox(ctx)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	container, err = b.engine.start(b.image)
+	if err != nil {
+		kill()
+		return nil, "", nil, err
+	}
+	return sb, container, func() { b.engine.discard(container); kill() }, nil
+}
+
 // discard kills a sandbox whose end is not measured.
 func discard(ctx context.Context, sb *quixand.Sandbox) { _ = sb.Kill(context.WithoutCancel(ctx)) }
 
