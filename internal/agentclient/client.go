@@ -146,17 +146,22 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// unary makes one call. Headers come in pairs of name and value; a pair
-// without value is left out.
+// unary makes one call, for which the agent gets no longer than our patience. Headers come in pairs of
+// name and value; a pair without value is left out.
 func unary[Req, Res any](ctx context.Context, client *connect.Client[Req, Res], msg *Req, headers ...string) (*Res, error) {
 	bounded, cancel := withPatience(ctx)
 	defer cancel()
+	return exchange(ctx, bounded, client, msg, headers)
+}
+
+// exchange makes one call with a context of its own; ctx is the caller's.
+func exchange[Req, Res any](ctx, own context.Context, client *connect.Client[Req, Res], msg *Req, headers []string) (*Res, error) {
 	req := connect.NewRequest(msg)
 	setHeaders(req.Header(), headers)
-	res, err := client.CallUnary(bounded, req)
+	res, err := client.CallUnary(own, req)
 	if _, limited := ctx.Deadline(); limited && connect.CodeOf(err) == connect.CodeDeadlineExceeded {
-		err = context.DeadlineExceeded // the agent knows the deadline, too, and may be quicker to say so
-		return nil, &adapters.Error{Kind: adapters.ErrTimeout, Err: err}
+		// The agent knows the deadline, too, and may be quicker to say so.
+		return nil, &adapters.Error{Kind: adapters.ErrTimeout, Err: context.DeadlineExceeded}
 	}
 	if err != nil {
 		return nil, mapError(ctx, err)

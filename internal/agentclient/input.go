@@ -71,11 +71,13 @@ func (i *Input) Close() error {
 	return mapError(i.ctx, err)
 }
 
-// SendInput sends some input and returns when the process has it in its pipe.
+// SendInput sends some input and returns when the process has it in its pipe,
+// however long that takes the process.
 func (c *Client) SendInput(ctx context.Context, sel Selector, data []byte, terminal bool) error {
 	for len(data) > 0 {
 		chunk := data[:min(maxInput, len(data))]
-		if _, err := unary(ctx, c.sendInput, &process.SendInputRequest{Process: sel.proto(), Input: input(chunk, terminal)}); err != nil {
+		msg := &process.SendInputRequest{Process: sel.proto(), Input: input(chunk, terminal)}
+		if _, err := exchange(ctx, ctx, c.sendInput, msg, nil); err != nil {
 			return err
 		}
 		data = data[len(chunk):]

@@ -1,10 +1,12 @@
 package quixand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -50,8 +52,9 @@ type Cmd struct {
 
 	sandbox *Sandbox
 	started bool
-	feeder  *feeder // nil without Stdin
-	pipes   []*pipe // Stdout and Stderr, where they are pipes
+	feeder  *feeder        // nil without Stdin
+	input   *io.PipeReader // Stdin, where it is a pipe of ours
+	pipes   []*pipe        // Stdout and Stderr, where they are pipes
 
 	terminal *agentclient.TerminalSize // not nil: run on a terminal, for PTY
 }
@@ -126,9 +129,9 @@ func (c *Cmd) execute(ctx context.Context) (*execution, error) {
 	}
 	if c.Stdin != nil {
 		c.feeder = feed(ctx, agent, out, c.Stdin)
-		x.onEnd(c.feeder.stop)
+		x.onEnd(c.endInput)
 	}
-	x.onEnd(func() { closePipes(c.pipes, io.EOF) })
+	x.onEnd(func() { closePipes(c.pipes, cmp.Or(x.err, io.EOF)) })
 	c.Process = &Process{PID: out.PID, sandbox: c.sandbox, run: x}
 	return x, nil
 }
@@ -172,8 +175,18 @@ func checkArgs(path string, args []string) error {
 	return nil
 }
 
-// Wait waits for the command's end and for all its output to be delivered. It
-// may be called by several goroutines.
+// endInput stops the feeding of a command that has ended, and tells whoever
+// writes to its pipe.
+func (c *Cmd) endInput() {
+	c.feeder.cancel()
+	if c.input != nil {
+		_ = c.input.CloseWithError(syscall.EPIPE)
+	}
+}
+
+// Wait waits for the command's end and for all its output to be delivered; a
+// writer that does not come back keeps it waiting. It may be called by several
+// goroutines.
 func (c *Cmd) Wait() error {
 	if c.Process == nil {
 		return c.refuse("wait", "command is not started")
@@ -196,13 +209,14 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 		return nil, c.refuse("stdin pipe", "Stdin is set already, or the command started")
 	}
 	r, w := io.Pipe()
-	c.Stdin = r
+	c.Stdin, c.input = r, r
 	return w, nil
 }
 
 // StdoutPipe returns a pipe from the command's standard output, to be read to
 // its end before Wait. It holds 64 KiB; a command that writes more waits for
-// its reader. Call it before Start.
+// its reader, and so does what it writes to its other stream. Call it before
+// Start.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.outputPipe("stdout pipe", &c.Stdout) }
 
 // StderrPipe is StdoutPipe for standard error.

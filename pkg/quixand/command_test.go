@@ -274,53 +274,46 @@ func TestPipeClosedEarly(t *testing.T) {
 }
 
 // TestCancel cancels commands of many kinds. Each is dead inside when Wait
-// returns, and what it wrote before has come.
+// returns.
 func TestCancel(t *testing.T) {
 	sb := newSandbox(t)
-	for name, prepare := range map[string]func(*testing.T, *quixand.Cmd){
-		"plain": func(*testing.T, *quixand.Cmd) {},
-		"unread pipe": func(t *testing.T, c *quixand.Cmd) {
-			c.Args[1] = "echo ready >&2; yes"
-			_, err := c.StdoutPipe()
-			must(t, err)
-		},
-		"stdin":         func(_ *testing.T, c *quixand.Cmd) { r, _ := io.Pipe(); c.Stdin = r },
-		"endless stdin": func(_ *testing.T, c *quixand.Cmd) { c.Stdin = zeros{} },
-		"deaf": func(_ *testing.T, c *quixand.Cmd) {
-			c.Args[1] = "trap '' INT TERM HUP; echo ready >&2; sleep 60; sleep 60"
-		},
-		"child": func(_ *testing.T, c *quixand.Cmd) { c.Args[1] = "sleep 61 & echo ready >&2; wait" },
+	for name, test := range map[string]struct {
+		script  string
+		prepare func(*quixand.Cmd)
+	}{
+		"plain":         {"echo ready; sleep 60", nil},
+		"stdin":         {"echo ready; sleep 60", func(c *quixand.Cmd) { r, _ := io.Pipe(); c.Stdin = r }},
+		"endless stdin": {"echo ready; sleep 60", func(c *quixand.Cmd) { c.Stdin = zeros{} }},
+		"open stdin":    {"echo ready; sleep 60", func(c *quixand.Cmd) { c.OpenStdin = true }},
+		"deaf":          {"trap '' INT TERM HUP; echo ready; sleep 60; sleep 60", nil},
+		"child":         {"sleep 61 & echo ready; wait", nil},
+		"unread":        {"echo ready; exec yes", nil},
+		"both unread":   {"echo ready; yes >&2 & exec yes", func(c *quixand.Cmd) { _, err := c.StderrPipe(); must(t, err) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			cmd := sb.Command("sh", "-c", "echo ready >&2; sleep 60")
-			prepare(t, cmd)
-			ready := make(writerFunc, 1)
-			cmd.Stderr = ready
+			cmd := sb.Command("sh", "-c", test.script)
+			if test.prepare != nil {
+				test.prepare(cmd)
+			}
+			stdout, err := cmd.StdoutPipe()
+			must(t, err)
 			must(t, cmd.Start(ctx))
-			if got := <-ready; got != "ready\n" {
-				t.Fatalf("stderr: %q", got)
+			ready := make([]byte, len("ready\n"))
+			if _, err := io.ReadFull(stdout, ready); err != nil || string(ready) != "ready\n" {
+				t.Fatalf("%q, %v", ready, err)
 			}
 			cancel()
-			err := cmd.Wait()
-			if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "\n") {
+			if err := cmd.Wait(); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("Wait: %v", err)
+			}
+			if _, err := io.Copy(io.Discard, stdout); !errors.Is(err, context.Canceled) {
+				t.Errorf("the pipe has ended with %v", err)
 			}
 			noneRunning(t, sb)
 		})
 	}
-}
-
-// writerFunc passes what is written to it to a channel.
-type writerFunc chan string
-
-func (w writerFunc) Write(b []byte) (int, error) {
-	select {
-	case w <- string(b):
-	default:
-	}
-	return len(b), nil
 }
 
 func TestDeadline(t *testing.T) {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"io"
 	"sync"
-	"syscall"
 
 	"github.com/quixand/quixand/internal/agentclient"
 )
 
-// feeder copies a reader to a process's standard input.
+// feeder copies a reader to a process's standard input, until it is cancelled.
+// A Read that is going on then is left alone.
 type feeder struct {
 	agent  *agentclient.Client
 	out    *agentclient.Output
@@ -85,13 +85,4 @@ func (f *feeder) readError() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
-}
-
-// stop ends the feeding. Whoever writes to a [Cmd.StdinPipe] is told that
-// nobody reads; another reader that is being waited for is left alone.
-func (f *feeder) stop() {
-	f.cancel()
-	if p, ok := f.src.(*io.PipeReader); ok {
-		_ = p.CloseWithError(syscall.EPIPE)
-	}
 }

@@ -1,6 +1,7 @@
 package quixand
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync"
@@ -96,7 +97,7 @@ func (s *Sandbox) AttachPTY(ctx context.Context, ref ProcessRef) (*PTY, error) {
 	stop := context.AfterFunc(ctx, func() { p.output.closeWithError(ctx.Err()) })
 	p.run.onEnd(func() {
 		stop()
-		p.output.closeWithError(io.EOF)
+		p.output.closeWithError(cmp.Or(p.run.err, io.EOF))
 	})
 	go p.run.pump()
 	return p, nil
