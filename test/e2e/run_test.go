@@ -74,7 +74,7 @@ var _ = Describe("qs run", needsEngine, func() {
 		It("kills the command at the second interrupt", limit, func(ctx SpecContext) {
 			session := running(ctx, "trap 'echo no' INT; echo ready; while :; do sleep 0.01; done")
 			session.Interrupt()
-			Eventually(session.Out).Should(gbytes.Say("no"))
+			eventually(ctx, session.Out).Should(gbytes.Say("no"))
 			session.Interrupt()
 			eventually(ctx, session).Should(gexec.Exit())
 			Expect(session.ExitCode()).To(BeNumerically(">", 128))
@@ -90,7 +90,7 @@ var _ = Describe("qs run", needsEngine, func() {
 			It(fmt.Sprintf("leaves nothing when signal %d comes twice to a command that ignores it", sig), limit, func(ctx SpecContext) {
 				session := running(ctx, "trap 'echo no' TERM HUP; echo ready; while :; do sleep 0.01; done")
 				session.Signal(sig)
-				Eventually(session.Out).Should(gbytes.Say("no"))
+				eventually(ctx, session.Out).Should(gbytes.Say("no"))
 				session.Signal(sig)
 				eventually(ctx, session).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 				expectNone(ctx)
@@ -109,7 +109,7 @@ var _ = Describe("qs run", needsEngine, func() {
 func running(ctx SpecContext, script string) *gexec.Session {
 	GinkgoHelper()
 	session := start(command(ctx, "run", "--", "sh", "-c", script))
-	Eventually(session.Out).Should(gbytes.Say("ready\n"))
+	eventually(ctx, session.Out).Should(gbytes.Say("ready\n"))
 	return session
 }
 

@@ -52,7 +52,7 @@ var _ = Describe("qs", needsEngine, Ordered, ContinueOnFailure, func() {
 	})
 	It("execs: kills the command when it is killed", limit, func(ctx SpecContext) {
 		session := start(command(ctx, "exec", *id, "--", "sh", "-c", "echo ready; exec sleep 4711"))
-		Eventually(session.Out).Should(gbytes.Say("ready"))
+		eventually(ctx, session.Out).Should(gbytes.Say("ready"))
 		session.Kill()
 		eventually(ctx, func() string {
 			return ok(ctx, "exec", *id, "--", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
@@ -74,9 +74,9 @@ var _ = Describe("qs", needsEngine, Ordered, ContinueOnFailure, func() {
 	})
 	It("exposes a port until it is interrupted", limit, func(ctx SpecContext) {
 		server := start(command(ctx, "exec", *id, "--", "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "8123"))
-		Eventually(server.Out).Should(gbytes.Say("Serving"))
+		eventually(ctx, server.Out).Should(gbytes.Say("Serving"))
 		session := start(command(ctx, "expose", *id, "8123"))
-		Eventually(session.Out).Should(gbytes.Say(`http://127\.0\.0\.1:\d+\n`))
+		eventually(ctx, session.Out).Should(gbytes.Say(`http://127\.0\.0\.1:\d+\n`))
 		url := strings.TrimSpace(string(session.Out.Contents()))
 		res, err := http.Get(url)
 		Expect(err).NotTo(HaveOccurred())

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/creack/pty"
 	. "github.com/onsi/ginkgo/v2"
@@ -22,35 +23,35 @@ var _ = Describe("qs on a terminal", needsEngine, Ordered, ContinueOnFailure, fu
 		It("opens a shell of the terminal's size and exits as it does", limit, func(ctx SpecContext) {
 			t := onTerminal(ctx, "connect", *id)
 			t.types("stty size\r")
-			Eventually(t.out).Should(gbytes.Say(`37 111\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`37 111\r\n`))
 			t.types("exit 9\r")
 			Expect(t.wait()).To(Equal(9))
 		})
 		It("tells the shell when the window changes", limit, func(ctx SpecContext) {
 			t := onTerminal(ctx, "connect", *id, "--", "sh", "-c", "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done")
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			Expect(pty.Setsize(t.pty, &pty.Winsize{Rows: 50, Cols: 100})).To(Succeed())
-			Eventually(t.out).Should(gbytes.Say(`50 100\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`50 100\r\n`))
 			Expect(t.wait()).To(BeZero())
 		})
 		It("hands Ctrl-C and Ctrl-Z to the shell", limit, func(ctx SpecContext) {
 			t := onTerminal(ctx, "connect", *id, "--", "sh", "-c", "trap 'echo caught' INT TSTP; echo ready; while :; do sleep 0.01; done")
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			t.types("\x03")
-			Eventually(t.out).Should(gbytes.Say("caught"))
+			eventually(ctx, t.out).Should(gbytes.Say("caught"))
 			t.types("\x1a")
-			Eventually(t.out).Should(gbytes.Say("caught"))
+			eventually(ctx, t.out).Should(gbytes.Say("caught"))
 			t.types("\r~.")
 			t.wait()
 		})
 		It("sees control sequences as they are", limit, func(ctx SpecContext) {
 			t := onTerminal(ctx, "connect", *id, "--", "printf", `\033[31mred\033[0m`)
-			Eventually(t.out).Should(gbytes.Say(`\x1b\[31mred\x1b\[0m`))
+			eventually(ctx, t.out).Should(gbytes.Say(`\x1b\[31mred\x1b\[0m`))
 			Expect(t.wait()).To(BeZero())
 		})
 		It("leaves by Enter ~ . and puts the terminal back", limit, func(ctx SpecContext) {
 			t := onTerminal(ctx, "connect", *id, "--", "sh", "-c", "echo ready; exec sleep 1000")
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			t.types("\r~.")
 			t.wait()
 			after, err := term.GetState(int(t.tty.Fd()))
@@ -151,6 +152,6 @@ func (t *terminal) wait() int {
 	const mark = "~~ end of output ~~"
 	_, err := io.WriteString(t.tty, mark)
 	Expect(err).NotTo(HaveOccurred())
-	Eventually(t.out).Should(gbytes.Say(mark))
+	Eventually(t.out).WithTimeout(20 * time.Second).Should(gbytes.Say(mark))
 	return t.cmd.ProcessState.ExitCode()
 }

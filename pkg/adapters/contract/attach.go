@@ -187,7 +187,7 @@ func describeAttached(f *fixture, b *box) {
 		p, err := f.connect(ctx, b).Attach(ctx, quixand.ProcessRef{Tag: "typed at"}, &quixand.AttachOptions{Stdout: out})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p.WriteStdin(ctx, []byte("hello"))).To(Succeed())
-		Eventually(out).Should(gbytes.Say("hello"))
+		eventually(ctx, out).Should(gbytes.Say("hello"))
 		Expect(p.CloseStdin(ctx)).To(Succeed())
 		Expect(p.Wait(ctx)).To(HaveField("ExitCode", 0))
 	})

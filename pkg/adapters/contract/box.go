@@ -74,7 +74,7 @@ func (b *box) running(ctx context.Context, script string) (*quixand.Cmd, *gbytes
 	cmd, out := b.Command("sh", "-c", script), gbytes.NewBuffer()
 	cmd.Stdout = out
 	Expect(cmd.Start(ctx)).To(Succeed())
-	Eventually(out).Should(gbytes.Say("ready\n"))
+	eventually(ctx, out).Should(gbytes.Say("ready\n"))
 	return cmd, out
 }
 
@@ -122,7 +122,7 @@ func (b *box) listening(ctx context.Context, server *quixand.Cmd) int {
 		stop()
 		Expect(server.Wait()).NotTo(Succeed())
 	})
-	Eventually(out).Should(gbytes.Say("\n"))
+	eventually(ctx, out).Should(gbytes.Say("\n"))
 	port, err := strconv.Atoi(strings.TrimSpace(string(out.Contents())))
 	Expect(err).NotTo(HaveOccurred())
 	return port

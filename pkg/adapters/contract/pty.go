@@ -22,28 +22,28 @@ func describePTY(f *fixture) {
 
 		it("is a terminal of the size that is asked for", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "tty && stty size"}, Cols: 132, Rows: 43})
-			Eventually(t.out).Should(gbytes.Say(`/dev/pts/\d+\r\n43 132\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`/dev/pts/\d+\r\n43 132\r\n`))
 			t.expectExit(ctx, 0)
 		})
 		it("has 80 columns and 24 rows unless told", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"stty", "size"}})
-			Eventually(t.out).Should(gbytes.Say(`24 80\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`24 80\r\n`))
 			t.expectExit(ctx, 0)
 		})
 		it("says what it is in TERM", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", `echo "[$TERM] [$MINE]"; pwd`}, Env: map[string]string{"MINE": "x"}})
-			Eventually(t.out).Should(gbytes.Say(`\[.+\] \[x\]\r\n%s\r\n`, b.Workdir()))
+			eventually(ctx, t.out).Should(gbytes.Say(`\[.+\] \[x\]\r\n%s\r\n`, b.Workdir()))
 		})
 		it("echoes what is typed and hands it over by lines", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", `read -r line; echo "got $line"`}})
 			t.typed("hello\r")
-			Eventually(t.out).Should(gbytes.Say(`hello\r\ngot hello\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`hello\r\ngot hello\r\n`))
 			t.expectExit(ctx, 0)
 		})
 		it("is where a login shell starts when no command is named", func(ctx SpecContext) {
 			t := b.terminal(ctx, nil)
 			t.typed("echo $((6*7)) on $(tty)\r")
-			Eventually(t.out).Should(gbytes.Say(`42 on /dev/pts/\d+`))
+			eventually(ctx, t.out).Should(gbytes.Say(`42 on /dev/pts/\d+`))
 			t.typed("exit 5\r")
 			t.expectExit(ctx, 5)
 		})
@@ -51,9 +51,9 @@ func describePTY(f *fixture) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{
 				"sh", "-c", "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done",
 			}})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			Expect(t.Resize(ctx, 100, 50)).To(Succeed())
-			Eventually(t.out).Should(gbytes.Say(`50 100\r\n`))
+			eventually(ctx, t.out).Should(gbytes.Say(`50 100\r\n`))
 			t.expectExit(ctx, 0)
 		})
 		it("refuses a size that is none", func(ctx SpecContext) {
@@ -65,9 +65,9 @@ func describePTY(f *fixture) {
 		})
 		it("interrupts by Ctrl-C", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done"}})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			t.typed("\x03")
-			Eventually(t.out).Should(gbytes.Say("caught"))
+			eventually(ctx, t.out).Should(gbytes.Say("caught"))
 			t.expectExit(ctx, 3)
 		})
 		it("ends its input by Ctrl-D", func(ctx SpecContext) {
@@ -87,14 +87,14 @@ func describePTY(f *fixture) {
 		})
 		it("carries characters of several bytes and control sequences as they are", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"printf", `\033[31mé漢🦉\033[0m\007`}})
-			Eventually(t.out).Should(gbytes.Say(`\x1b\[31mé漢🦉\x1b\[0m\x07`))
+			eventually(ctx, t.out).Should(gbytes.Say(`\x1b\[31mé漢🦉\x1b\[0m\x07`))
 		})
 		it("takes a large paste", SpecTimeout(time.Minute), func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "stty raw -echo; echo ready; head -c 1048576 | sha256sum"}})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			paste := pattern(1 << 20)
 			t.typed(string(paste))
-			Eventually(t.out).WithTimeout(30 * time.Second).Should(gbytes.Say(sum(paste)))
+			eventually(ctx, t.out).WithTimeout(30 * time.Second).Should(gbytes.Say(sum(paste)))
 			t.expectExit(ctx, 0)
 		})
 		it("carries much output in order", func(ctx SpecContext) {
@@ -109,7 +109,7 @@ func describePTY(f *fixture) {
 		it("hangs up when it is closed", func(ctx SpecContext) {
 			sleep := nap()
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "echo ready; " + sleep + " & " + sleep}})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			Expect(t.Close()).To(Succeed())
 			Expect(t.Close()).To(Succeed())
 			eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
@@ -118,7 +118,7 @@ func describePTY(f *fixture) {
 			sleep := nap()
 			open, stop := context.WithCancel(ctx)
 			t := b.terminal(open, &quixand.PTYOptions{Command: []string{"sh", "-c", "trap '' HUP; echo ready; " + sleep}})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			stop()
 			eventually(ctx, func() []process { return b.commands(ctx, sleep) }).Should(BeEmpty())
 		})
@@ -132,19 +132,19 @@ func describePTY(f *fixture) {
 		})
 		it("shows another program what it shows", func(ctx SpecContext) {
 			t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", "echo ready; read -r x; echo got $x"}, Tag: "seen twice"})
-			Eventually(t.out).Should(gbytes.Say("ready"))
+			eventually(ctx, t.out).Should(gbytes.Say("ready"))
 			out := gbytes.NewBuffer()
 			_, err := f.connect(ctx, b).Attach(ctx, quixand.ProcessRef{Tag: "seen twice"}, &quixand.AttachOptions{Stdout: out})
 			Expect(err).NotTo(HaveOccurred())
 			t.typed("it\r")
-			Eventually(out).Should(gbytes.Say(`ready\r\n(?s:.*)got it`))
+			eventually(ctx, out).Should(gbytes.Say(`ready\r\n(?s:.*)got it`))
 			t.expectExit(ctx, 0)
 		})
 		it("is given to twenty at once", func(ctx SpecContext) {
 			inParallel(20, func(i int) {
 				t := b.terminal(ctx, &quixand.PTYOptions{Command: []string{"sh", "-c", `read -r x; echo "got $x"`}})
 				t.typed(fmt.Sprintf("number %d\r", i))
-				Eventually(t.out).Should(gbytes.Say("got number %d\r\n", i))
+				eventually(ctx, t.out).Should(gbytes.Say("got number %d\r\n", i))
 				t.expectExit(ctx, 0)
 			})
 		})

@@ -26,7 +26,7 @@ func describeSignals(f *fixture) {
 			it(fmt.Sprintf("receive signal %d (%v)", int(sig), sig), func(ctx SpecContext) {
 				cmd, out := b.running(ctx, fmt.Sprintf("trap 'echo caught; exit 9' %d; echo ready; while :; do sleep 0.01; done", int(sig)))
 				Expect(cmd.Process.Signal(ctx, sig)).To(Succeed())
-				Eventually(out).Should(gbytes.Say("caught"))
+				eventually(ctx, out).Should(gbytes.Say("caught"))
 				Expect(cmd.Wait()).To(MatchError("exit status 9"))
 			})
 		}
@@ -49,7 +49,7 @@ func describeSignals(f *fixture) {
 		it("are signalled with their whole group", func(ctx SpecContext) {
 			cmd, out := b.running(ctx, "sh -c 'trap \"echo child; exit\" USR1; echo ready; while :; do sleep 0.01; done' & trap 'wait; exit 3' USR1; wait")
 			Expect(cmd.Process.Signal(ctx, syscall.SIGUSR1)).To(Succeed())
-			Eventually(out).Should(gbytes.Say("child"))
+			eventually(ctx, out).Should(gbytes.Say("child"))
 			Expect(cmd.Wait()).To(MatchError("exit status 3"))
 		})
 		it("cannot be signalled when they have ended", func(ctx SpecContext) {

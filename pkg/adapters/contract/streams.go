@@ -60,7 +60,7 @@ func describeStdin(b *box) {
 		Expect(cmd.Start(ctx)).To(Succeed())
 		for _, word := range []string{"one", "two"} {
 			fmt.Fprintln(in, word)
-			Eventually(out).Should(gbytes.Say("got " + word + "\n"))
+			eventually(ctx, out).Should(gbytes.Say("got " + word + "\n"))
 		}
 		Expect(in.Close()).To(Succeed())
 		Expect(cmd.Wait()).To(Succeed())
@@ -72,7 +72,7 @@ func describeStdin(b *box) {
 		cmd.Stdout, cmd.OpenStdin = out, true
 		Expect(cmd.Start(ctx)).To(Succeed())
 		Expect(cmd.Process.WriteStdin(ctx, []byte("typed"))).To(Succeed())
-		Eventually(out).Should(gbytes.Say("typed"))
+		eventually(ctx, out).Should(gbytes.Say("typed"))
 		Expect(cmd.Process.CloseStdin(ctx)).To(Succeed())
 		Expect(cmd.Process.CloseStdin(ctx)).To(Or(Succeed(), failAs(quixand.ErrNotFound)))
 		Expect(cmd.Wait()).To(Succeed())
