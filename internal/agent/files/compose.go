@@ -87,25 +87,26 @@ func sourcePaths(user identity.User, names []string, destination string) ([]stri
 }
 
 func concatenate(user identity.User, sources []string, destination string) error {
-	out, err := ownfs.Create(destination, user)
+	out, size, err := ownfs.Create(destination, user)
 	if err != nil {
 		return err
 	}
+	var written int64
 	for _, path := range sources {
-		if err := appendFile(out, path); err != nil {
-			out.Close()
-			return err
+		n, err := appendFile(out, path)
+		written += n
+		if err != nil {
+			return errors.Join(err, cutOff(out, written, size), out.Close())
 		}
 	}
-	return out.Close()
+	return errors.Join(cutOff(out, written, size), out.Close())
 }
 
-func appendFile(out *os.File, path string) error {
+func appendFile(out *os.File, path string) (int64, error) {
 	in, _, err := ownfs.Open(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.Close()
-	_, err = io.Copy(out, in) // within the kernel
-	return err
+	return io.Copy(out, in) // within the kernel
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -180,6 +181,44 @@ func TestUploadReplacesInPlace(t *testing.T) {
 	wantFile(t, filepath.Join(home, "later"), "new")
 }
 
+// TestOldContentsNeverShineThrough what replaces them.
+func TestOldContentsNeverShineThrough(t *testing.T) {
+	s, home := newService(t)
+	path := filepath.Join(home, "f")
+	for _, c := range []struct {
+		body io.Reader
+		want string
+	}{
+		{strings.NewReader(""), ""},
+		{strings.NewReader("new"), "new"},
+		{strings.NewReader("just as long"), "just as long"},
+		{strings.NewReader("longer than before"), "longer than before"},
+		{io.MultiReader(strings.NewReader("part"), iotest.ErrReader(io.ErrUnexpectedEOF)), "part"},
+		{iotest.ErrReader(io.ErrUnexpectedEOF), ""},
+	} {
+		if err := os.WriteFile(path, []byte("old contents"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		post(s, query("path", "f"), octets, c.body)
+		wantFile(t, path, c.want)
+	}
+}
+
+func TestEmptyUploadsTouch(t *testing.T) {
+	s, home := newService(t)
+	path := filepath.Join(home, "f")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	post(s, query("path", "f"), octets, strings.NewReader(""))
+	if info, err := os.Stat(path); err != nil || time.Since(info.ModTime()) > time.Hour {
+		t.Error(info.ModTime(), err)
+	}
+}
+
 func TestModes(t *testing.T) {
 	s, home := newService(t)
 	old := unix.Umask(0o077)
@@ -309,7 +348,8 @@ func TestDiskFull(t *testing.T) {
 	}
 	defer f.Close()
 	w := httptest.NewRecorder()
-	httperr.WriteErr(w, copyInto(f, strings.NewReader("x")))
+	_, err = copyInto(f, strings.NewReader("x"))
+	httperr.WriteErr(w, err)
 	if w.Code != http.StatusInsufficientStorage {
 		t.Error(w.Code, w.Body)
 	}

@@ -226,7 +226,7 @@ func fileName(disposition string) string {
 
 // write streams one file to its place.
 func (up *upload) write(path string, body io.Reader) error {
-	f, err := ownfs.Create(path, up.user)
+	f, size, err := ownfs.Create(path, up.user)
 	if err != nil {
 		// Here a missing or unfit parent is the caller's mistake.
 		if errors.Is(err, fs.ErrNotExist) {
@@ -234,7 +234,7 @@ func (up *upload) write(path string, body io.Reader) error {
 		}
 		return err
 	}
-	meta, err := up.fill(f, body)
+	meta, err := up.fill(f, size, body)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
@@ -246,7 +246,7 @@ func (up *upload) write(path string, body io.Reader) error {
 	return nil
 }
 
-func (up *upload) fill(f *os.File, body io.Reader) (stored metadata, err error) {
+func (up *upload) fill(f *os.File, size int64, body io.Reader) (stored metadata, err error) {
 	if up.mode != nil {
 		if err := f.Chmod(*up.mode); err != nil {
 			return nil, err
@@ -255,7 +255,8 @@ func (up *upload) fill(f *os.File, body io.Reader) (stored metadata, err error) 
 	if stored, err = up.meta.store(f); err != nil {
 		return nil, err
 	}
-	if err := copyInto(f, body); err != nil {
+	n, err := copyInto(f, body)
+	if err := errors.Join(err, cutOff(f, n, size)); err != nil {
 		return nil, err
 	}
 	if up.time != nil {
@@ -270,21 +271,32 @@ var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 // copyInto is io.Copy that tells the two ends' errors apart: the body's are
 // the caller's.
-func copyInto(f *os.File, body io.Reader) error {
+func copyInto(f *os.File, body io.Reader) (written int64, err error) {
 	buf := buffers.Get().(*[256 << 10]byte)
 	defer buffers.Put(buf)
 	for {
 		n, readErr := body.Read(buf[:])
 		if n > 0 {
-			if _, err := f.Write(buf[:n]); err != nil {
-				return err
+			n, err := f.Write(buf[:n])
+			written += int64(n)
+			if err != nil {
+				return written, err
 			}
 		}
 		if errors.Is(readErr, io.EOF) {
-			return nil
+			return written, nil
 		}
 		if readErr != nil {
-			return httperr.BadRequest(fmt.Errorf("body: %w", readErr))
+			return written, httperr.BadRequest(fmt.Errorf("body: %w", readErr))
 		}
 	}
+}
+
+// cutOff removes what is left of a file's old contents behind the new. An
+// empty file is touched: it was written, too.
+func cutOff(f *os.File, written, size int64) error {
+	if written > 0 && written >= size {
+		return nil
+	}
+	return f.Truncate(written)
 }

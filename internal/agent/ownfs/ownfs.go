@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -120,23 +121,27 @@ func adopt(dir int, name string, u identity.User) (fd int, err error) {
 	return fd, nil
 }
 
-// Create opens a file for writing, empty, and gives it to the user. A new
-// file gets mode 0644 and its missing parents are created; an existing one
-// keeps its mode. Only regular files are opened: a FIFO or a device could
-// block the caller, or worse.
-func Create(path string, u identity.User) (*os.File, error) {
-	f, err := openExisting(path)
+// Create opens a file for writing and gives it to the user. A new file gets
+// mode 0644 and its missing parents are created; an existing one keeps its
+// mode. Only regular files are opened: a FIFO or a device could block the
+// caller, or worse.
+//
+// size is what the file holds. The caller writes over it and then cuts off what
+// is left: a file that is emptied first is taken by some file systems for one
+// that is being replaced, and then closing it waits for the disk.
+func Create(path string, u identity.User) (f *os.File, size int64, err error) {
+	f, err = openExisting(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = createNew(path, u)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if err := takeOver(f, u); err != nil {
+	if size, err = takeOver(f, u); err != nil {
 		f.Close()
-		return nil, err
+		return nil, 0, err
 	}
-	return f, nil
+	return f, size, nil
 }
 
 const openFlags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
@@ -171,20 +176,18 @@ func createNew(path string, u identity.User) (*os.File, error) {
 	return f, nil
 }
 
-func takeOver(f *os.File, u identity.User) error {
+func takeOver(f *os.File, u identity.User) (size int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return notRegular(f.Name())
+		return 0, notRegular(f.Name())
 	}
-	if info.Size() > 0 {
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == u.UID && st.Gid == u.GID {
+		return info.Size(), nil
 	}
-	return Chown(f, u)
+	return info.Size(), Chown(f, u)
 }
 
 func notRegular(path string) error {

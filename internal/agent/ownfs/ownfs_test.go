@@ -76,9 +76,9 @@ func TestMkdirAllInTheWay(t *testing.T) {
 func TestCreate(t *testing.T) {
 	base := t.TempDir()
 	path := filepath.Join(base, "dir", "file")
-	f, err := Create(path, owner())
-	if err != nil {
-		t.Fatal(err)
+	f, size, err := Create(path, owner())
+	if err != nil || size != 0 {
+		t.Fatal(size, err)
 	}
 	f.Close()
 	wantOwner(t, path, owner())
@@ -88,12 +88,12 @@ func TestCreate(t *testing.T) {
 	if err := os.WriteFile(old, []byte("contents"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if f, err = Create(old, owner()); err != nil {
-		t.Fatal(err)
+	if f, size, err = Create(old, owner()); err != nil || size != 8 {
+		t.Fatal(size, err)
 	}
 	f.Close()
 	wantOwner(t, old, owner())
-	if info, _ := os.Stat(old); info.Size() != 0 || info.Mode().Perm() != 0o640 {
+	if info, _ := os.Stat(old); info.Size() != 8 || info.Mode().Perm() != 0o640 {
 		t.Error(info)
 	}
 }
@@ -105,7 +105,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{fifo, "/dev/null", "/dev/zero"} {
-		if f, err := Create(path, owner()); !errors.Is(err, unix.EINVAL) {
+		if f, _, err := Create(path, owner()); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("Create %s: %v, %v", path, f, err)
 		}
 		if f, _, err := Open(path); !errors.Is(err, unix.EINVAL) {
@@ -113,7 +113,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 		}
 	}
 	for _, path := range []string{base, base + "/"} {
-		if f, err := Create(path, owner()); !errors.Is(err, unix.EISDIR) {
+		if f, _, err := Create(path, owner()); !errors.Is(err, unix.EISDIR) {
 			t.Errorf("Create %s: %v, %v", path, f, err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if f, err := Create(fifo, owner()); !errors.Is(err, unix.EINVAL) {
+	if f, _, err := Create(fifo, owner()); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("Create: %v, %v", f, err)
 	}
 }
@@ -137,7 +137,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 func TestGivingToOthersNeedsRoot(t *testing.T) {
 	other := identity.User{UID: 4321, GID: 5432}
 	path := filepath.Join(t.TempDir(), "f")
-	f, err := Create(path, other)
+	f, _, err := Create(path, other)
 	if os.Geteuid() == 0 {
 		if err != nil {
 			t.Fatal(err)
