@@ -24,10 +24,10 @@ func main() {
 }
 
 const program = `
-import sys
-for line in sys.stdin:
-    print("got", line.strip(), flush=True)
-print("bye")
+while read -r line; do
+	echo "got $line"
+done
+echo bye
 `
 
 func run(ctx context.Context, out io.Writer) error {
@@ -37,7 +37,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer sb.Kill(context.WithoutCancel(ctx))
 
-	cmd := sb.Command("python3", "-c", program)
+	cmd := sb.Command("sh", "-c", program)
 	cmd.Stderr = out
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
