@@ -142,7 +142,8 @@ func ExampleFiles() {
 }
 
 // An HTTP server in the sandbox is reached without a network and without a port
-// of the host.
+// of the host. (It is compiled and not run: the engine of these examples is the
+// machine that they run on, which may have no Python.)
 func ExampleSandbox_Transport() {
 	ctx := context.Background()
 	sb := exampleSandbox(ctx)
@@ -167,8 +168,7 @@ func ExampleSandbox_Transport() {
 		log.Fatal(err)
 	}
 	defer res.Body.Close()
-	fmt.Println(res.Status)
-	// Output: 404 File not found
+	fmt.Println(res.Status) // 404 File not found
 }
 
 // A process can be left and found again, from any program, without a lost or a
