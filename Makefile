@@ -16,7 +16,7 @@ demo: build ## the main job, step by step, on real rootless Podman
 	hack/with-host --inside hack/demo
 
 test: build ## every test, with the race detector, on real rootless Podman
-	hack/with-host go test -race -tags=$(tags) ./...
+	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
 
 bench: build ## all figures, as a table and as out/bench.json
 	$(static) hack/with-host go run -tags=$(tags) ./hack/bench -json out/bench.json
