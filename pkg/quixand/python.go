@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // runner reads a program from its standard input and runs it as __main__. So
@@ -91,10 +92,17 @@ func (s *Sandbox) InstallPackages(ctx context.Context, packages ...string) error
 	return s.client.wrap("install packages", s.id, err)
 }
 
-// lastWords is the end of what a program says, on one line.
+// lastWords is the end of what a program says, on one line and without control
+// characters.
 func lastWords(text []byte) string {
 	const most = 400
-	words := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "?")), " ")
+	printable := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(string(text), "?"))
+	words := strings.Join(strings.Fields(printable), " ")
 	if len(words) > most {
 		words = "…" + strings.ToValidUTF8(words[len(words)-most:], "")
 	}
