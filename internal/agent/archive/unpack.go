@@ -34,7 +34,11 @@ func (s *Service) Unpack(w http.ResponseWriter, r *http.Request) {
 		httperr.WriteErr(w, err)
 		return
 	}
-	w.WriteHeader(http.StatusNoContent)
+	// With a body: clients of net/http hand the connection of an answer without
+	// one to the next request too early, so that a late cancellation of this one
+	// would fail that one.
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, "{}\n")
 }
 
 func unpackInto(ctx context.Context, target string, body io.Reader, user identity.User) error {
