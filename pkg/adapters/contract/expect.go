@@ -27,7 +27,7 @@ func failAs(kind error) gtypes.GomegaMatcher {
 			return false, nil
 		}
 		for _, k := range kinds {
-			if errors.Is(err, k) != (k == kind) {
+			if errors.Is(err, k) != (k == kind) { //nolint:errorlint // kinds are one and the same value
 				return false, nil
 			}
 		}

@@ -74,8 +74,15 @@ func describeDial(b *box) {
 		}
 	})
 	for _, bad := range [][2]string{
-		{"udp", "localhost:1"}, {"unix", "/x"}, {"tcp", "localhost"}, {"tcp", "localhost:0"}, {"tcp", "localhost:65536"},
-		{"tcp", "localhost:-1"}, {"tcp", "localhost:http"}, {"tcp", "example.org:80"}, {"tcp", "10.0.0.1:80"},
+		{"udp", "localhost:1"},
+		{"unix", "/x"},
+		{"tcp", "localhost"},
+		{"tcp", "localhost:0"},
+		{"tcp", "localhost:65536"},
+		{"tcp", "localhost:-1"},
+		{"tcp", "localhost:http"},
+		{"tcp", "example.org:80"},
+		{"tcp", "10.0.0.1:80"},
 	} {
 		it(fmt.Sprintf("refuse to dial %s %s", bad[0], bad[1]), func(ctx SpecContext) {
 			_, err := b.DialContext(ctx, bad[0], bad[1])
@@ -164,7 +171,7 @@ func describeHTTP(b *box) {
 	it("fail through a transport where nobody listens", func(ctx SpecContext) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/", nil)
 		Expect(err).NotTo(HaveOccurred())
-		_, err = b.Transport(1).RoundTrip(req)
+		_, err = b.Transport(1).RoundTrip(req) //nolint:bodyclose // there is no response
 		Expect(err).To(failAs(quixand.ErrUnavailable))
 	})
 }

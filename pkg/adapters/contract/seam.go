@@ -2,12 +2,11 @@ package contract
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"net/http"
 	"strings"
 	"time"
-
-	"crypto/rand"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -195,7 +194,8 @@ func (f *fixture) events(ctx context.Context) <-chan adapters.Event {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(b.Kill(ctx)).To(Succeed())
 		g.Eventually(ctx, events).WithTimeout(time.Second).Should(Receive(SatisfyAll(
-			HaveField("ID", b.ID()), HaveField("Type", adapters.EventRemoved))))
+			HaveField("ID", b.ID()), HaveField("Type", adapters.EventRemoved),
+		)))
 	}).Should(Succeed())
 	return events
 }

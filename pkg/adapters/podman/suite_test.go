@@ -15,7 +15,8 @@ import (
 var _ = contract.DescribeAdapter(Name, contract.Harness{
 	New:   open,
 	Image: os.Getenv("QS_IMAGE"),
-	Claims: append(enforced(),
+	Claims: append(
+		enforced(),
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
 		contract.Isolation, contract.Networks, contract.RootUser, contract.Python, contract.Publish,
 	),
