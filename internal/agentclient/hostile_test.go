@@ -256,6 +256,19 @@ func TestHostileAgent(t *testing.T) {
 	}
 }
 
+// TestEndedContext makes every call when it is too late: none may reach the
+// agent.
+func TestEndedContext(t *testing.T) {
+	c := rawAgent(t, func(_ io.Writer, req *http.Request) { t.Errorf("%s came", req.URL.Path) })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range calls {
+		if err := call(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func checkError(t *testing.T, call string, err error) {
 	t.Helper()
 	if err == nil || errors.Is(err, io.EOF) {

@@ -44,6 +44,9 @@ func newWatchdog(ctx context.Context) *watchdog {
 	w := &watchdog{caller: ctx}
 	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	w.detach = context.AfterFunc(ctx, func() { w.cancel(context.Cause(ctx)) })
+	if ctx.Err() != nil {
+		w.cancel(context.Cause(ctx)) // AfterFunc takes its time
+	}
 	w.timer = time.AfterFunc(patience, func() { w.cancel(errSilent) })
 	return w
 }
