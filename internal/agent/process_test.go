@@ -578,6 +578,39 @@ func TestReplay(t *testing.T) {
 	wantCode(t, collect(s, (*pb.ConnectResponse).GetEvent).err, connect.CodeInvalidArgument)
 }
 
+// TestOnlyNewOutput attaches to processes that have only just written.
+func TestOnlyNewOutput(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	said, proceed := filepath.Join(b.home, "said"), filepath.Join(b.home, "proceed")
+	for _, name := range []string{said, proceed} {
+		if err := unix.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		p := b.start(t.Context(), t, command("/bin/sh", "-c", "echo old; echo > "+said+"; read x < "+proceed+"; echo new"))
+		if _, err := os.ReadFile(said); err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.process.Connect(t.Context(), connect.NewRequest(&pb.ConnectRequest{Process: byPID(p.pid)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !s.Receive() { // the start event
+			t.Fatal(s.Err())
+		}
+		if err := os.WriteFile(proceed, []byte("\n"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if r := collect(s, (*pb.ConnectResponse).GetEvent); r.stdout.String() != "new\n" {
+			t.Errorf("%q %v", &r.stdout, r.err)
+		}
+		if r := p.rest(); r.stdout.String() != "old\nnew\n" {
+			t.Errorf("%q %v", &r.stdout, r.err)
+		}
+	}
+}
+
 // TestReattachLosesNoByte breaks a stream again and again and goes on where it
 // broke.
 func TestReattachLosesNoByte(t *testing.T) {

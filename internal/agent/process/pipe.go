@@ -36,15 +36,19 @@ type pipe struct {
 	rest   []byte   // read, and not in the ring yet
 	file   *os.File // since it is attended; a terminal is from the start
 	grown  bool
+
+	mu      sync.Mutex
+	stopped bool              // copyTo is to return, or has
+	waiting []chan<- struct{} // see catchUp
 }
 
-// finish reads a bare pipe of a process that has ended, without waiting for
-// anybody. It reports whether the end of the pipe was reached: not if somebody
-// else holds it too, or if what it brought has no room.
-func (p *pipe) finish(r *output.Ring) bool {
+// take reads what is in a bare pipe, without waiting for anybody. It reports
+// whether the end of the pipe was reached: not if somebody still holds the
+// other end, or if what it brought has no room.
+func (p *pipe) take(r *output.Ring) bool {
 	c := chunks.Get().(*chunk)
 	defer chunks.Put(c)
-	// The second read finds the end, unless somebody else goes on writing.
+	// The second read finds the end, unless somebody goes on writing.
 	for range 2 {
 		n, err := readOnce(p.fd, c[:])
 		if n <= 0 {
@@ -60,8 +64,13 @@ func (p *pipe) finish(r *output.Ring) bool {
 
 // attend gives a bare pipe to the runtime's poller.
 func (p *pipe) attend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.file == nil {
 		p.file, p.fd = os.NewFile(uintptr(p.fd), "pipe"), -1
+	}
+	if p.stopped || len(p.waiting) > 0 {
+		p.interrupt()
 	}
 }
 
@@ -71,13 +80,19 @@ func (p *pipe) copyTo(r *output.Ring) {
 	if err != nil {
 		return
 	}
+	defer p.ended()
 	r.Write(p.stream, p.rest)
 	p.rest = nil
 	for {
 		c, n, err := p.next(conn)
 		if err != nil {
-			p.drain(r, conn) // stopped
-			return
+			waiting, stopped := p.interrupted()
+			p.drain(r, conn)
+			release(waiting)
+			if stopped {
+				return
+			}
+			continue
 		}
 		if n > 0 {
 			r.Write(p.stream, c[:n])
@@ -116,8 +131,58 @@ func (p *pipe) grow(fd uintptr) {
 
 // stop makes copyTo return once it has read what is in the pipe now.
 func (p *pipe) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	p.interrupt()
+}
+
+// catchUp returns a channel that is closed when all is in the ring that was
+// written before the call.
+func (p *pipe) catchUp() <-chan struct{} {
+	done := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		close(done)
+	} else {
+		p.waiting = append(p.waiting, done)
+		p.interrupt()
+	}
+	return done
+}
+
+// interrupt ends copyTo's waiting for bytes.
+func (p *pipe) interrupt() {
 	if p.file != nil {
 		_ = p.file.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// interrupted tells for whom copyTo was interrupted. Whoever comes later
+// interrupts it again.
+func (p *pipe) interrupted() (waiting []chan<- struct{}, stopped bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waiting, p.waiting = p.waiting, nil
+	if !p.stopped {
+		_ = p.file.SetReadDeadline(time.Time{})
+	}
+	return waiting, p.stopped
+}
+
+// ended releases those who wait for a pipe that has ended.
+func (p *pipe) ended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	release(p.waiting)
+	p.waiting = nil
+}
+
+func release(waiting []chan<- struct{}) {
+	for _, done := range waiting {
+		close(done)
 	}
 }
 
@@ -139,6 +204,7 @@ func (p *pipe) drain(r *output.Ring, conn syscall.RawConn) {
 }
 
 func (p *pipe) close() {
+	p.ended()
 	if p.file != nil {
 		p.file.Close()
 		return

@@ -66,14 +66,7 @@ func (p *proc) leaderExited(e spawn.Exit) {
 		p.stopPipes()
 	}
 	p.mu.Unlock()
-	for _, pipe := range bare {
-		if pipe.finish(p.out) || cut && pipe.rest == nil {
-			pipe.close()
-			p.partEnded()
-		} else {
-			p.pump(pipe)
-		}
-	}
+	p.settle(bare, cut)
 	p.partEnded()
 }
 
@@ -90,8 +83,35 @@ func (p *proc) attend() {
 	p.mu.Lock()
 	bare := p.takeBare()
 	p.mu.Unlock()
+	p.settle(bare, false)
+}
+
+// catchUp returns when what the process has written by now is in the ring, so
+// that it is not taken for new. It does not wait for an audience that holds
+// the ring up.
+func (p *proc) catchUp(ctx context.Context) {
+	p.attend()
+	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	for _, pipe := range p.pipes {
+		select {
+		case <-pipe.catchUp():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// settle takes what is in bare pipes, and attends to those that go on, unless
+// they are cut.
+func (p *proc) settle(bare []*pipe, cut bool) {
 	for _, pipe := range bare {
-		p.pump(pipe)
+		if pipe.take(p.out) || cut && pipe.rest == nil {
+			pipe.close()
+			p.partEnded()
+		} else {
+			p.pump(pipe)
+		}
 	}
 }
 

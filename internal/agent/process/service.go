@@ -137,6 +137,9 @@ func (s *Service) Connect(ctx context.Context, req *connect.Request[pb.ConnectRe
 	if err != nil {
 		return err
 	}
+	if offset < 0 {
+		p.catchUp(ctx)
+	}
 	sub := p.out.Subscribe(offset)
 	defer sub.Close()
 	stream.ResponseHeader().Set(agentapi.HeaderOffset, strconv.FormatInt(sub.Offset(), 10))
