@@ -91,6 +91,7 @@ var groups = []func(*fixture){
 	describeErrors,
 	describeConcurrency,
 	describeSecurity,
+	describeSwaps,
 	describeNetwork,
 	describeLimits,
 	describeLeaks,

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -161,7 +162,9 @@ func (f *fixture) prepareOnce(ctx SpecContext) []byte {
 	if f.harness.Available != nil {
 		if err := f.harness.Available(ctx); err != nil {
 			made.Lacking = err.Error()
-			Expect(required(f.name)).To(BeFalse(), "QS_TEST_REQUIRE names %s, but: %v", f.name, err)
+			if required(f.name) {
+				Fail(fmt.Sprintf("QS_TEST_REQUIRE names %s, but: %v", f.name, err))
+			}
 		}
 	}
 	if made.Lacking == "" {
