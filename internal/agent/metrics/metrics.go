@@ -38,16 +38,21 @@ type Meter struct {
 
 	mu      sync.Mutex
 	lastCPU time.Duration
-	last    time.Time
+	last    time.Time // zero: nothing is known of the time before
 }
 
-// New returns a Meter for the system this process lives in.
-func New() *Meter { return newMeter("/proc", "/sys/fs/cgroup", "/") }
+// New returns a Meter for the system this process lives in. It measures
+// nothing yet, since it is in the way of a sandbox's start.
+func New() *Meter {
+	m := newMeter("/proc", "/sys/fs/cgroup", "/")
+	if os.Getpid() == 1 {
+		m.last = time.Now() // the sandbox has used nothing so far
+	}
+	return m
+}
 
 func newMeter(proc, cgroup, root string) *Meter {
-	m := &Meter{proc: proc, cgroup: cgroup, root: root}
-	m.lastCPU, m.last = m.cpuTime(), time.Now()
-	return m
+	return &Meter{proc: proc, cgroup: cgroup, root: root}
 }
 
 // Sample measures now.
@@ -71,6 +76,9 @@ func (m *Meter) cpuPercent() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	cpu, now := m.cpuTime(), time.Now()
+	if m.last.IsZero() {
+		m.lastCPU, m.last = cpu, now
+	}
 	used, passed := cpu-m.lastCPU, max(now.Sub(m.last), minInterval)
 	m.lastCPU, m.last = cpu, now
 	return math.Round(1e4*max(float64(used)/float64(passed), 0)) / 100

@@ -31,10 +31,10 @@ func TestWithoutControllers(t *testing.T) {
 		"7/stat":  stat, "8/stat": stat, "self/stat": stat,
 	})
 	m := newMeter(proc, t.TempDir(), "/")
+	s := m.Sample()
 	if m.lastCPU != 200*time.Millisecond {
 		t.Errorf("CPU time %v", m.lastCPU)
 	}
-	s := m.Sample()
 	if want := uint64(10 * os.Getpagesize()); s.MemUsed != want || s.MemTotal != 1<<20 || s.MemTotalMi != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -52,6 +52,7 @@ func TestWithControllers(t *testing.T) {
 		"memory.stat":    "anon 1\nfile 1048576\n",
 	})
 	m := newMeter(proc, group, "/")
+	m.Sample()
 	m.last = time.Now().Add(-10 * time.Second)
 	write(t, group, map[string]string{"cpu.stat": "usage_usec 6000000\n"})
 	s := m.Sample()
