@@ -143,29 +143,32 @@ func (s *Service) open(p *proc, spec *spawn.Spec, req *pb.StartRequest) (*childF
 	return s.openPipes(p, req.Stdin == nil || req.GetStdin())
 }
 
-func (s *Service) openPipes(p *proc, stdin bool) (f *childFiles, err error) {
-	f = &childFiles{fds: [3]int{int(s.null.Fd()), -1, -1}}
-	defer func() {
-		if err != nil {
-			f.close()
-		}
-	}()
+func (s *Service) openPipes(p *proc, stdin bool) (*childFiles, error) {
+	f := &childFiles{fds: [3]int{int(s.null.Fd()), -1, -1}}
+	if err := f.openPipes(p, stdin); err != nil {
+		f.close()
+		return nil, err
+	}
+	p.bare = p.pipes
+	return f, nil
+}
+
+func (f *childFiles) openPipes(p *proc, stdin bool) error {
 	if stdin {
 		w, err := f.pipe(0)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.stdin = newInput(os.NewFile(uintptr(w), "pipe"))
 	}
 	for i, stream := range []output.Stream{output.Stdout, output.Stderr} {
 		r, err := f.pipe(1 + i)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.pipes = append(p.pipes, &pipe{stream: stream, fd: r})
 	}
-	p.bare = p.pipes
-	return f, nil
+	return nil
 }
 
 // pipe makes a pipe for the process's descriptor i. Our end of it is
