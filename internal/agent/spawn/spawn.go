@@ -71,6 +71,9 @@ func New(o Options) (*Spawner, error) {
 }
 
 func newInitSpawner() (*Spawner, error) {
+	if err := unignoreSignals(); err != nil {
+		return nil, err
+	}
 	// Before any thread is confined further: threads inherit from one another.
 	root, err := newPool(1, func() error { return confineThread(rootCaps) })
 	if err != nil {

@@ -204,7 +204,10 @@ func TestCreateOfHostileAgent(t *testing.T) {
 			d.on("POST /containers/{id}/start", d.agentReady(test.agent))
 			d.on("POST /containers/{id}/wait", silent)
 			spec := specOf(a)
-			spec.Budgets.Ready = 200 * time.Millisecond
+			spec.Budgets.Ready = 10 * time.Second
+			if test.kind == adapters.ErrTimeout {
+				spec.Budgets.Ready = 200 * time.Millisecond
+			}
 			_, err := a.Create(t.Context(), spec)
 			e, ok := errors.AsType[*adapters.Error](err)
 			if !ok || e.Kind != test.kind || e.Phase != adapters.PhaseReady {
