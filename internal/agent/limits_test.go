@@ -18,12 +18,7 @@ func withDescriptors(t *testing.T, free int, f func()) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)
 	}
-	next, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unix.Close(next)
-	limited := unix.Rlimit{Cur: uint64(next + free), Max: old.Max}
+	limited := unix.Rlimit{Cur: lowestFree(t, free), Max: old.Max}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limited); err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +28,23 @@ func withDescriptors(t *testing.T, free int, f func()) {
 		}
 	}()
 	f()
+}
+
+// lowestFree returns the number of the free descriptor that has n others below
+// it. There may be gaps: the process inherits descriptors of any number.
+func lowestFree(t *testing.T, n int) uint64 {
+	t.Helper()
+	for {
+		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if n == 0 {
+			return uint64(fd)
+		}
+		n--
+	}
 }
 
 func descriptors(t *testing.T) int {
