@@ -5,17 +5,11 @@ import (
 	"testing"
 
 	"github.com/quixand/quixand/internal/fake"
-	"github.com/quixand/quixand/pkg/adapters"
 )
 
 // TestRun runs the program on an engine without containers.
 func TestRun(t *testing.T) {
-	engine := fake.NewEngine()
-	defer engine.Close()
-	adapters.Default.Register(fake.Name, engine.Open)
-	t.Setenv("QS_ADAPTER", fake.Name)
-	t.Setenv("QS_ROOT", t.TempDir())
-
+	fake.Link(t)
 	var out strings.Builder
 	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func realAdapter(t *testing.T) *Adapter {
 		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), Name) {
 			t.Fatalf("QS_TEST_REQUIRE names %s, but: %v", Name, err)
 		}
-		t.Skip(err)
+		t.Skipf("lacks engine: %v", err)
 	}
 	a := New(adapters.Config{Root: t.TempDir(), Logger: hclog.NewNullLogger()})
 	t.Cleanup(func() { a.Close() })
@@ -147,7 +147,7 @@ func TestHostIsOutOfReach(t *testing.T) {
 	} {
 		t.Run(helper.name, func(t *testing.T) {
 			if _, err := exec.LookPath(helper.name); err != nil {
-				t.Skip(err)
+				t.Skipf("lacks %s", helper.name)
 			}
 			conn.version = helper.api
 			targets := hostTargets(t)
