@@ -149,7 +149,7 @@ func (s *engineMethods) List(f adapters.Filter, r *EngineReply) error {
 }
 
 func (s *engineMethods) Kill(id string, r *EngineReply) error {
-	r.fail(s.adapter.Kill(context.Background(), id))
+	r.fail(s.adapter.Kill(context.Background(), id, adapters.KillOptions{Reason: adapters.ReasonKilled}))
 	return nil
 }
 
@@ -236,7 +236,7 @@ func (c *engineClient) List(_ context.Context, f adapters.Filter) ([]*adapters.I
 	return r.Infos, nil
 }
 
-func (c *engineClient) Kill(_ context.Context, id string) error {
+func (c *engineClient) Kill(_ context.Context, id string, _ adapters.KillOptions) error {
 	if _, err := c.call("Kill", id); err != nil {
 		return err
 	}

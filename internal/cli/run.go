@@ -77,6 +77,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	}
 	phases := newTiming(o.app.Now)
 	o.sandbox.options.Timeout = runIdleTimeout
+	o.sandbox.options.Ephemeral = true
 	sb, err := o.app.create(ctx, &o.sandbox.options, phases, o.quiet)
 	if err != nil {
 		return err

@@ -238,7 +238,7 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 }
 
 // Kill implements [adapters.Adapter].
-func (a *Adapter) Kill(_ context.Context, id string) error {
+func (a *Adapter) Kill(_ context.Context, id string, _ adapters.KillOptions) error {
 	b, err := a.engine.find(id)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ type Adapter interface {
 	// Kill ends the sandbox at once and removes everything that belongs to
 	// it. An unknown id is ErrNotFound; callers for whom a repeat is
 	// harmless ignore that.
-	Kill(ctx context.Context, id string) error
+	Kill(ctx context.Context, id string, opts KillOptions) error
 
 	// SetDeadline gives the sandbox a new idle timeout that starts now.
 	// Zero keeps the present one and starts it anew.
@@ -76,6 +76,15 @@ type Dialer interface {
 // the engine. ok is false when only the engine can tell.
 type Resolver interface {
 	Resolve(prefix string) (id string, ok bool, err error)
+}
+
+// Pauser is implemented by adapters that can stop every process of a sandbox
+// where it is, and let it go on later. A paused sandbox's agent does not answer.
+// Pausing a paused sandbox, and resuming a running one, is ErrConflict; a host
+// that cannot freeze processes makes Pause ErrUnsupported.
+type Pauser interface {
+	Pause(ctx context.Context, id string) error
+	Resume(ctx context.Context, id string) error
 }
 
 // Checker is implemented by adapters that can examine their engine and the

@@ -86,10 +86,10 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
 	if err != nil {
-		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID)
+		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, killOptions(false))
 		return nil, c.wrap("create", info.ID, err)
 	}
-	sb.workdir = info.Workdir
+	sb.workdir, sb.ephemeral = info.Workdir, opts.Ephemeral
 	return sb, nil
 }
 
@@ -196,7 +196,12 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 	if err != nil {
 		return c.wrap("kill", "", err)
 	}
-	return c.wrap("kill", full, c.adapter.Kill(ctx, full))
+	return c.wrap("kill", full, c.adapter.Kill(ctx, full, killOptions(false)))
+}
+
+// killOptions is for the ends that users ask for.
+func killOptions(noWait bool) adapters.KillOptions {
+	return adapters.KillOptions{Reason: adapters.ReasonKilled, NoWait: noWait}
 }
 
 // Events streams what happens to sandboxes, whoever causes it, until ctx ends.

@@ -16,6 +16,10 @@ type Options struct {
 	// Lifetime is the absolute end, busy or not, counted from the creation;
 	// zero or NoTimeout is none.
 	Lifetime time.Duration
+	// Ephemeral is for a sandbox that nobody but its creator needs. Kill does not
+	// wait for processes of the engine's that watched over it and are about
+	// to end.
+	Ephemeral bool
 	// Env is set for every command. It is kept in the sandbox alone, never
 	// with the engine.
 	Env map[string]string

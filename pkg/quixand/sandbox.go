@@ -21,8 +21,11 @@ type Sandbox struct {
 	id      string
 	workdir string
 	client  *Client
-	agent   *agentclient.Client
-	gone    atomic.Bool // the engine has said so; it never comes back
+	// ephemeral says that this process made it for itself.
+	ephemeral bool
+
+	agent *agentclient.Client
+	gone  atomic.Bool // the engine has said so; it never comes back
 }
 
 // ID is the sandbox's id: lower-case letters and digits.
@@ -56,7 +59,7 @@ var errNoHello = &Error{Kind: ErrUnavailable, Err: fmt.Errorf("the agent has bee
 // already is not an error.
 func (s *Sandbox) Kill(ctx context.Context) error {
 	begin := time.Now()
-	err := s.client.adapter.Kill(ctx, s.id)
+	err := s.client.adapter.Kill(ctx, s.id, killOptions(s.ephemeral))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.client.wrap("kill", s.id, err)
 	}

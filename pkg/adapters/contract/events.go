@@ -17,7 +17,7 @@ func describeEvents(f *fixture) {
 		_, err := a.Create(ctx, spec)
 		Expect(err).NotTo(HaveOccurred())
 		f.own(spec.ID)
-		Expect(a.Kill(ctx, spec.ID)).To(Succeed())
+		Expect(a.Kill(ctx, spec.ID, asked)).To(Succeed())
 		for _, want := range []adapters.EventType{
 			adapters.EventCreated, adapters.EventStarted, adapters.EventDied, adapters.EventRemoved,
 		} {

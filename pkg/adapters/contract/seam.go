@@ -21,6 +21,9 @@ type subject struct {
 	made    *adapters.Info
 }
 
+// asked is a kill that somebody asked for.
+var asked = adapters.KillOptions{Reason: adapters.ReasonKilled}
+
 // describeSeam calls the adapter as pkg/quixand does, for what its comments
 // promise and pkg/quixand does not show.
 func describeSeam(f *fixture) {
@@ -75,7 +78,7 @@ func describeLifecycles(f *fixture, s *subject) {
 		id := newID()
 		_, err := s.adapter.Get(ctx, id)
 		Expect(err).To(failAs(adapters.ErrNotFound))
-		Expect(s.adapter.Kill(ctx, id)).To(failAs(adapters.ErrNotFound))
+		Expect(s.adapter.Kill(ctx, id, asked)).To(failAs(adapters.ErrNotFound))
 		Expect(s.adapter.SetDeadline(ctx, id, time.Minute)).To(failAs(adapters.ErrNotFound))
 	})
 
@@ -95,8 +98,8 @@ func describeLifecycles(f *fixture, s *subject) {
 		_, err := s.adapter.Create(ctx, spec)
 		Expect(err).NotTo(HaveOccurred())
 		f.own(spec.ID)
-		Expect(s.adapter.Kill(ctx, spec.ID)).To(Succeed())
-		Expect(s.adapter.Kill(ctx, spec.ID)).To(failAs(adapters.ErrNotFound))
+		Expect(s.adapter.Kill(ctx, spec.ID, asked)).To(Succeed())
+		Expect(s.adapter.Kill(ctx, spec.ID, asked)).To(failAs(adapters.ErrNotFound))
 	})
 
 	it("leaves sandboxes alive when it is closed", func(ctx SpecContext) {

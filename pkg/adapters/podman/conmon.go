@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,33 +17,61 @@ import (
 // before; what is left is a process that has nothing to do any more.
 const conmonTimeout = time.Second
 
-// monitor is the conmon process of a container. It is the last that goes:
-// after the engine has removed the container, it still runs the engine's
-// cleanup command, which finds nothing to do, some 20 ms long.
+// monitor is the conmon process of a container, with the container's first
+// process. The monitor is the last that goes: after the engine has removed the
+// container, it still runs the engine's cleanup command, which finds nothing
+// to do, some 20 ms long.
 type monitor struct {
-	pidfd *os.File
+	conmon, first *os.File // pidfds
 }
 
 // monitorOf finds the conmon of a container by its first process, whose
 // parent it is. It returns nil where there is none, or none that this process
 // can see.
-func monitorOf(pid int) *monitor {
+func monitorOf(container string, pid int) *monitor {
+	first := openProcess(pid)
+	if first == nil {
+		return nil
+	}
+	// Each number is looked at only after it was opened: it could have become
+	// another process's before.
 	parent := parentOf(pid)
-	if parent <= 1 {
-		return nil
-	}
-	fd, err := unix.PidfdOpen(parent, unix.PIDFD_NONBLOCK)
-	if err != nil {
-		return nil
-	}
-	m := &monitor{os.NewFile(uintptr(fd), "pidfd")}
-	// Only now: the number could have become another process's before.
-	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parent))
-	if err != nil || strings.TrimSpace(string(comm)) != "conmon" {
+	m := &monitor{openProcess(parent), first}
+	if m.conmon == nil || !monitors(parent, container) {
 		m.close()
 		return nil
 	}
 	return m
+}
+
+func openProcess(pid int) *os.File {
+	if pid <= 1 {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "pidfd")
+}
+
+// monitors reports whether a process is the conmon of a container.
+func monitors(pid int, container string) bool {
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return false
+	}
+	argv := strings.Split(string(args), "\x00")
+	return filepath.Base(argv[0]) == "conmon" && slices.Contains(argv, container)
+}
+
+// kill kills the container's first process, and with it all others. The engine
+// would do no other, but it starts its runtime for that.
+func (m *monitor) kill() {
+	if m != nil {
+		// It may have ended, and the engine is asked to kill it in any case.
+		_ = unix.PidfdSendSignal(int(m.first.Fd()), unix.SIGKILL, nil, 0)
+	}
 }
 
 // parentOf reads the fourth field of a process's stat; the second may contain
@@ -69,9 +99,9 @@ func (m *monitor) wait(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, conmonTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { m.pidfd.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { m.conmon.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	raw, err := m.pidfd.SyscallConn()
+	raw, err := m.conmon.SyscallConn()
 	if err != nil {
 		return
 	}
@@ -85,6 +115,7 @@ func (m *monitor) wait(ctx context.Context) {
 
 func (m *monitor) close() {
 	if m != nil {
-		m.pidfd.Close()
+		m.first.Close()
+		m.conmon.Close()
 	}
 }

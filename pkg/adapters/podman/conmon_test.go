@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// startConmon runs a shell that calls itself conmon and has a child.
-func startConmon(t *testing.T, name string) (shell *exec.Cmd, child int) {
+// startConmon runs a shell that calls itself by a name, like the conmon of a
+// container, and has a child.
+func startConmon(t *testing.T, name, container string) (shell *exec.Cmd, child int) {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -21,7 +24,7 @@ func startConmon(t *testing.T, name string) (shell *exec.Cmd, child int) {
 	if err := os.Symlink(sh, link); err != nil {
 		t.Fatal(err)
 	}
-	shell = exec.Command(link, "-c", "sleep 1000 & echo $!; read line; kill $!")
+	shell = exec.Command(link, "-c", "sleep 1000 & echo $!; read line; kill $!", "-c", container)
 	in, err := shell.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +50,8 @@ func startConmon(t *testing.T, name string) (shell *exec.Cmd, child int) {
 }
 
 func TestMonitorWait(t *testing.T) {
-	shell, child := startConmon(t, "conmon")
-	m := monitorOf(child)
+	shell, child := startConmon(t, "conmon", "c0ffee")
+	m := monitorOf("c0ffee", child)
 	if m == nil {
 		t.Fatal("conmon not found")
 	}
@@ -66,10 +69,26 @@ func TestMonitorWait(t *testing.T) {
 	}
 }
 
+// The engine's word about a process is not enough to kill it.
+func TestMonitorKillsTheContainerAlone(t *testing.T) {
+	_, child := startConmon(t, "conmon", "c0ffee")
+	m := monitorOf("c0ffee", child)
+	if m == nil {
+		t.Fatal("conmon not found")
+	}
+	defer m.close()
+	m.kill()
+	ended := []unix.PollFd{{Fd: int32(m.first.Fd()), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ended, 10_000); n != 1 {
+		t.Errorf("the first process lives: %v", err)
+	}
+}
+
 func TestMonitorOfStrangers(t *testing.T) {
-	_, child := startConmon(t, "other")
-	for _, pid := range []int{-1, 0, 1, child} {
-		if m := monitorOf(pid); m != nil {
+	_, shell := startConmon(t, "other", "c0ffee")
+	_, other := startConmon(t, "conmon", "decaf")
+	for _, pid := range []int{-1, 0, 1, shell, other} {
+		if m := monitorOf("c0ffee", pid); m != nil {
 			t.Errorf("process %d has a monitor", pid)
 			m.close()
 		}

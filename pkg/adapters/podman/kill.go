@@ -13,7 +13,7 @@ import (
 )
 
 // Kill ends a sandbox of this root at once, in whatever state it is.
-func (a *Adapter) Kill(ctx context.Context, id string) error {
+func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions) error {
 	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return err
@@ -28,15 +28,18 @@ func (a *Adapter) Kill(ctx context.Context, id string) error {
 		}
 		return notFound(id)
 	}
-	monitor := monitorOf(s.Pid)
+	monitor := monitorOf(s.ID, s.Pid)
 	defer monitor.close()
+	monitor.kill()
 	if err := conn.remove(ctx, s.ID); err != nil {
 		return mapError(err)
 	}
 	if err := a.tidy(ctx, id); err != nil {
 		return mapError(err)
 	}
-	monitor.wait(ctx)
+	if !opts.NoWait {
+		monitor.wait(ctx)
+	}
 	return nil
 }
 

@@ -166,7 +166,7 @@ func TestKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			claim.Release()
-			if err := a.Kill(t.Context(), testID); !errors.Is(err, test.kind) {
+			if err := a.Kill(t.Context(), testID, adapters.KillOptions{Reason: adapters.ReasonKilled}); !errors.Is(err, test.kind) {
 				t.Errorf("Kill: %v", err)
 			}
 			if test.kind != adapters.ErrInternal {

@@ -48,7 +48,7 @@ func created(t *testing.T, a *Adapter, change func(*adapters.Spec)) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		err := a.Kill(context.WithoutCancel(t.Context()), spec.ID)
+		err := a.Kill(context.WithoutCancel(t.Context()), spec.ID, adapters.KillOptions{Reason: adapters.ReasonKilled})
 		if err != nil && !errors.Is(err, adapters.ErrNotFound) {
 			t.Error(err)
 		}
@@ -203,7 +203,7 @@ func TestKillRemovesWhatTheSandboxClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Kill(t.Context(), id); err != nil {
+	if err := a.Kill(t.Context(), id, adapters.KillOptions{Reason: adapters.ReasonKilled}); err != nil {
 		t.Error(err)
 	}
 	leftNothing(t, a)
