@@ -19,6 +19,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agent"
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/version"
 )
 
 // Exit codes. The engine shows them when the sandbox is gone.
@@ -31,9 +32,6 @@ const (
 
 // maxProcs is how many processors the agent uses at most.
 const maxProcs = 4
-
-// version is set by the build.
-var version = "dev"
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stderr))
@@ -74,7 +72,7 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 		cfg.BlockAddresses = append(cfg.BlockAddresses, addr)
 		return err
 	})
-	cfg.Version = version
+	cfg.Version = version.String()
 	if err := flags.Parse(args); err != nil {
 		return cfg, "", err
 	}

@@ -11,9 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/quixand/quixand/internal/version"
 )
 
 const (
@@ -31,21 +32,21 @@ const (
 // compiled from when they are at hand, else from the module proxy.
 func (f *Finder) build(ctx context.Context) (string, error) {
 	src := sourceDir()
-	version, err := buildVersion(src)
+	wanted, err := buildVersion(src)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(f.cacheDir(), version, name)
+	path := filepath.Join(f.cacheDir(), wanted, name)
 	if check(path) == nil {
 		return path, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
-	path, err = f.install(version, func(path string) error {
+	path, err = f.install(wanted, func(path string) error {
 		if src != "" {
 			return goBuild(ctx, src, path)
 		}
-		return goInstall(ctx, version, path)
+		return goInstall(ctx, wanted, path)
 	})
 	if err != nil {
 		return "", fmt.Errorf("none in %s, and building it: %w", f.cacheDir(), err)
@@ -71,7 +72,7 @@ func sourceDir() string {
 // buildVersion names the version of the agent that belongs to this program:
 // the module's own where there is one, else a sum over the sources.
 func buildVersion(src string) (string, error) {
-	if v := moduleVersion(); v != "" {
+	if v := version.Module(); v != "" {
 		return v, nil
 	}
 	if src == "" {
@@ -85,21 +86,6 @@ func buildVersion(src string) (string, error) {
 }
 
 const develPrefix = "devel-"
-
-// moduleVersion is this module's version in the program that links it, or
-// empty where it is built from a checkout with changes, or a replacement.
-func moduleVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == module && m.Replace == nil && strings.HasPrefix(m.Version, "v") && !strings.Contains(m.Version, "+") {
-			return m.Version
-		}
-	}
-	return ""
-}
 
 // sourceSum tells versions of a checkout apart by names, sizes and times: it
 // must not read the files, for it is part of every creation.

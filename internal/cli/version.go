@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/quixand/quixand/internal/version"
 )
 
 // versionJSON is the output of version --json.
@@ -24,7 +26,7 @@ func newVersionCmd(a *App) *cobra.Command {
 		Args:              nargs(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			v := version()
+			v := versionOfBuild()
 			if a.global.json {
 				return a.printJSON(v)
 			}
@@ -34,16 +36,11 @@ func newVersionCmd(a *App) *cobra.Command {
 	}
 }
 
-// version is what the Go toolchain has written into the binary, so that no
-// build needs flags to know what it is.
-func version() versionJSON {
-	v := versionJSON{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+func versionOfBuild() versionJSON {
+	v := versionJSON{Version: version.String(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
-	}
-	if info.Main.Version != "" {
-		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {
 		switch s.Key {

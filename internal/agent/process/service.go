@@ -142,6 +142,9 @@ func (s *Service) Connect(ctx context.Context, req *connect.Request[pb.ConnectRe
 	}
 	sub := p.out.Subscribe(offset)
 	defer sub.Close()
+	if end := sub.Offset(); offset > end {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("offset %d is past the output, which ends at %d", offset, end))
+	}
 	stream.ResponseHeader().Set(agentapi.HeaderOffset, strconv.FormatInt(sub.Offset(), 10))
 	res := &pb.ConnectResponse{}
 	return relay(ctx, p, sub, keepalive.Interval(req.Header()), func(e *pb.ProcessEvent) error {

@@ -173,8 +173,10 @@ func describeGaps(f *fixture, b *box) {
 	})
 	it("refuses an offset that nothing can have", func(ctx SpecContext) {
 		ref := b.detached(ctx, "echo x")
-		_, err := b.Attach(ctx, ref, &quixand.AttachOptions{Offset: -2})
-		Expect(err).To(failAs(quixand.ErrInvalid))
+		for _, offset := range []int64{-2, 1000} {
+			_, err := b.Attach(ctx, ref, &quixand.AttachOptions{Offset: offset})
+			Expect(err).To(failAs(quixand.ErrInvalid), "%d", offset)
+		}
 	})
 }
 

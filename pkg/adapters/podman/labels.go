@@ -3,10 +3,10 @@ package podman
 import (
 	"encoding/json"
 	"fmt"
-	"runtime/debug"
 	"strconv"
 	"time"
 
+	"github.com/quixand/quixand/internal/version"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -50,7 +50,7 @@ func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error
 		labelResources: string(resources),
 		labelIdle:      milliseconds(spec.IdleTimeout),
 		labelLifetime:  milliseconds(spec.Lifetime),
-		labelVersion:   version(),
+		labelVersion:   version.String(),
 	}, nil
 }
 
@@ -59,21 +59,6 @@ func milliseconds(d time.Duration) string {
 		return "-1"
 	}
 	return strconv.FormatInt(d.Milliseconds(), 10)
-}
-
-// version is this module's version in the program that links it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	const module = "github.com/quixand/quixand"
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == module && m.Version != "" {
-			return m.Version
-		}
-	}
-	return "(devel)"
 }
 
 // infoFrom reads labels back. It fails on what this adapter cannot have
