@@ -12,10 +12,15 @@ help: ## show this
 build: ## bin/qs and bin/qs-agent: static, stripped, reproducible
 	$(static) go build -ldflags='-s -w' -o bin/ ./cmd/...
 
+# The agent is put in from bin/, and the source tree is left as it is.
+release: build ## bin/release/qs: one file that needs no agent beside it
+	mkdir -p out && echo '{"Replace":{"$(CURDIR)/internal/agentbin/qs-agent":"$(CURDIR)/bin/qs-agent"}}' >out/overlay.json
+	$(static) go build -tags=embedagent -overlay=out/overlay.json -ldflags='-s -w' -o bin/release/qs ./cmd/qs
+
 demo: build ## the main job, step by step, on real rootless Podman
 	hack/with-host --inside hack/demo
 
-test: build ## every test, with the race detector, on real rootless Podman
+test: release ## every test, with the race detector, on real rootless Podman
 	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
 
 bench: build ## all figures, as a table and as out/bench.json
@@ -38,4 +43,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build demo test bench lint generate host-up host-down clean
+.PHONY: help build release demo test bench lint generate host-up host-down clean

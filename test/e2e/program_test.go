@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"debug/elf"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,17 @@ var _ = Describe("the programs", func() {
 			}
 		})
 	}
+	It("are one file in a release", limit, needsEngine, func(ctx SpecContext) {
+		dir := GinkgoT().TempDir() // with no agent beside it
+		release, err := os.ReadFile(filepath.Join(suite.checkout, "bin", "release", "qs"))
+		Expect(err).NotTo(HaveOccurred(), "build it with: make release")
+		alone := filepath.Join(dir, "qs")
+		Expect(os.WriteFile(alone, release, 0o755)).To(Succeed())
+		cmd := exec.CommandContext(ctx, alone, "run", "--", "echo", "alone")
+		cmd.Env = append(os.Environ(), "QS_AGENT=", "QS_ROOT="+dir)
+		Expect(run(cmd)).To(Equal(outcome{Stdout: "alone\n"}))
+		Expect(filepath.Glob(filepath.Join(dir, "cache/agent/embedded-*/qs-agent"))).To(HaveLen(1))
+	})
 	It("tell their versions", limit, func(ctx SpecContext) {
 		Expect(ok(ctx, "version")).To(ContainSubstring("qs"))
 	})
