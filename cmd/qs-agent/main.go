@@ -46,11 +46,17 @@ func run(args []string, stderr io.Writer) int {
 		return exitUsage
 	}
 	err = serve(cfg, socketDir)
-	if err == nil {
-		return exitStopped
+	if err != nil {
+		fmt.Fprintf(stderr, "qs-agent: %v\n", err)
 	}
-	fmt.Fprintf(stderr, "qs-agent: %v\n", err)
-	if agent.IsDeadline(err) {
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitStopped
+	case agent.IsDeadline(err):
 		return exitDeadline
 	}
 	return exitError
@@ -100,6 +106,9 @@ func serve(cfg agent.Config, socketDir string) error {
 		return err
 	}
 	err = a.Serve(ctx, l)
+	// Where it cannot be left, because the directory is gone, the exit code
+	// still tells most of it.
+	_ = agent.WriteEnd(socketDir, a.End(err, exitCode(err)))
 	if cfg.Init {
 		return err // the kernel ends a sandbox with its first process
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -56,6 +57,28 @@ func TestExitCodes(t *testing.T) {
 		var stderr bytes.Buffer
 		if code := run(c.args, &stderr); code != c.code || !strings.Contains(stderr.String(), c.stderr) {
 			t.Errorf("%q: %d, %s", c.args, code, &stderr)
+		}
+	}
+}
+
+func TestEndRecord(t *testing.T) {
+	for _, c := range []struct{ flag, reason, detail string }{
+		{"--idle-timeout=20ms", agentapi.EndIdle, "idle for 20ms"},
+		{"--lifetime=20ms", agentapi.EndLifetime, "lifetime is over after 20ms"},
+	} {
+		sock := filepath.Join(t.TempDir(), "sock")
+		before := time.Now()
+		run([]string{"--user", "", "--socket-dir", sock, "--workdir", t.TempDir(), c.flag}, os.Stderr)
+		text, err := os.ReadFile(filepath.Join(sock, agentapi.EndName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got agentapi.End
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Reason != c.reason || got.Detail != c.detail || got.ExitCode != exitDeadline || got.Time.Before(before) {
+			t.Errorf("%+v", got)
 		}
 	}
 }

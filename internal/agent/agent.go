@@ -28,6 +28,7 @@ import (
 	"github.com/quixand/quixand/internal/agent/files"
 	"github.com/quixand/quixand/internal/agent/filesystem"
 	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/journal"
 	"github.com/quixand/quixand/internal/agent/metrics"
 	"github.com/quixand/quixand/internal/agent/process"
 	"github.com/quixand/quixand/internal/agent/spawn"
@@ -42,6 +43,8 @@ type Agent struct {
 	env   *environ.Environment
 	clock *activity.Clock
 	token access.Token
+
+	journal *journal.Journal
 
 	spawner    *spawn.Spawner
 	processes  *process.Service
@@ -73,11 +76,15 @@ func New(cfg Config) (*Agent, error) {
 		users: identity.NewDirectory(identity.Options{EtcDir: cfg.EtcDir, User: user, Alias: agentapi.DefaultUser}),
 		env:   environ.New(cfg.ID, cfg.Env),
 		clock: activity.New(cfg.IdleTimeout, cfg.Lifetime),
+
+		journal: journal.New(),
 	}
 	if a.spawner, err = spawn.New(spawn.Options{Init: cfg.Init}); err != nil {
 		return nil, err
 	}
-	a.processes, err = process.New(process.Options{Spawner: a.spawner, Users: a.users, Env: a.env, Begin: a.clock.Begin})
+	a.processes, err = process.New(process.Options{
+		Spawner: a.spawner, Users: a.users, Env: a.env, Begin: a.clock.Begin, Journal: a.journal,
+	})
 	if err != nil {
 		a.spawner.Close()
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -370,5 +371,55 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := a.Serve(ctx, l); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLogs(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	run := b.run(t, command("sh", "-c", "echo out; echo err >&2; exit 3"))
+	b.run(t, command("no-such-command"))
+	_, body := b.get(t, agentapi.PathLogs)
+	var got []string
+	for line := range strings.Lines(body) {
+		var r agentapi.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Type != agentapi.RecordReady && r.PID != run.pid && r.PID != 0 {
+			t.Errorf("pid %d, want %d", r.PID, run.pid)
+		}
+		got = append(got, fmt.Sprint(r.Type, " ", r.Command, r.Stream, " ", string(r.Data), r.Status))
+	}
+	for _, want := range []string{
+		"ready  ", "start sh -c echo out; echo err >&2; exit 3 ", "output stdout out\n", "output stderr err\n",
+		"exit  exit status 3", "start no-such-command ", "output stderr no-such-command: command not found\n", "exit  exit status 127",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if _, body := b.get(t, agentapi.PathLogs+"?output=0"); strings.Contains(body, `"output"`) || !strings.Contains(body, `"exit"`) {
+		t.Error(body)
+	}
+	if e := b.End(nil, 0); e.Reason != agentapi.EndStopped || !strings.Contains(e.Output, "err\n") {
+		t.Errorf("%+v", e)
+	}
+}
+
+// What commands write may be anything, and as much of it as there is room for.
+func TestEndIsBounded(t *testing.T) {
+	b := newBox(t, agent.Config{})
+	b.run(t, command("sh", "-c", `head -c 100000 /dev/zero; printf '\377\001'`))
+	dir := t.TempDir()
+	if err := agent.WriteEnd(dir, b.End(errors.New(strings.Repeat("\x01", 1<<20)), 1)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, agentapi.EndName))
+	var e agentapi.End
+	if err != nil || len(text) > agentapi.MaxEnd || json.Unmarshal(text, &e) != nil {
+		t.Fatal(len(text), err)
+	}
+	if e.Reason != agentapi.EndFailed || e.Output == "" || e.Detail == "" {
+		t.Errorf("%+v", e)
 	}
 }

@@ -51,6 +51,7 @@ func (a *Agent) routes() http.Handler {
 	mux.HandleFunc("POST /init", a.init)
 
 	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
+	mux.Handle("GET "+agentapi.PathLogs, a.journal)
 	mux.HandleFunc("GET "+agentapi.PathLife, a.life)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
 	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
@@ -80,7 +81,7 @@ func (a *Agent) guarded(next http.Handler) http.Handler {
 func (a *Agent) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife:
+		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLogs:
 		default:
 			defer a.clock.Begin()()
 		}

@@ -23,8 +23,8 @@ type Record struct {
 	Status   string `json:"status,omitempty"`   // of exit, in words
 	Stream   string `json:"stream,omitempty"`   // of output: stdout, stderr or pty
 	Data     []byte `json:"data,omitempty"`     // of output
-	// Lost counts, for RecordLost, records that are no longer kept; for output,
-	// the bytes before Data that are not.
+	// Lost is, for RecordLost, at most how many records are missing; for output,
+	// how many bytes before Data were not kept.
 	Lost int64 `json:"lost,omitempty"`
 }
 

@@ -51,6 +51,7 @@ type Ring struct {
 	end       int64     // offset after the newest byte
 	segs      []segment // oldest first; never empty while bytes are held
 	subs      []*Subscription
+	tap       func(Stream, []byte)
 	closed    bool // nothing will be written any more
 	drop      bool // nobody will subscribe any more
 }
@@ -61,6 +62,10 @@ func NewRing(b *Budget) *Ring {
 	r.delivered.L = &r.mu
 	return r
 }
+
+// Tap has f see all bytes as they are written, in order. It is called with the
+// ring's lock held, so that it must not wait, and before the first write.
+func (r *Ring) Tap(f func(Stream, []byte)) { r.tap = f }
 
 // Write appends bytes of a stream. It waits for the slowest subscription when
 // there is one. After Close the bytes are dropped.
@@ -165,6 +170,9 @@ func (r *Ring) append(s Stream, p []byte) {
 		r.segs[last].end = r.end
 	} else {
 		r.segs = append(r.segs, segment{r.end, s})
+	}
+	if r.tap != nil {
+		r.tap(s, p)
 	}
 	for _, sub := range r.subs {
 		sub.notify()

@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 	"golang.org/x/sys/unix"
 
+	"github.com/quixand/quixand/internal/agent/journal"
 	"github.com/quixand/quixand/internal/agent/output"
 	"github.com/quixand/quixand/internal/agent/spawn"
 	pb "github.com/quixand/quixand/internal/envd/process"
@@ -27,10 +28,11 @@ type proc struct {
 	tag    *string
 	pid    uint32 // 0 when there never was a process
 
-	out   *output.Ring
-	stdin *input // nil: reads nothing
-	tty   *os.File
-	pipes []*pipe
+	out     *output.Ring
+	journal *journal.Process
+	stdin   *input // nil: reads nothing
+	tty     *os.File
+	pipes   []*pipe
 
 	os   *spawn.Process // nil when there never was a process
 	exit spawn.Exit     // set before ended is closed
@@ -54,10 +56,12 @@ func (p *proc) started(leader *spawn.Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.os, p.pid = leader, uint32(leader.PID)
+	p.journal.Began(p.pid)
 }
 
 // leaderExited is called by the reaper. The leader's status is the process's.
 func (p *proc) leaderExited(e spawn.Exit) {
+	p.journal.Began(uint32(e.PID))
 	p.mu.Lock()
 	p.exit = e
 	p.left = true

@@ -20,7 +20,9 @@ import (
 
 	"github.com/quixand/quixand/internal/agent/environ"
 	"github.com/quixand/quixand/internal/agent/identity"
+	"github.com/quixand/quixand/internal/agent/journal"
 	"github.com/quixand/quixand/internal/agent/keepalive"
+	"github.com/quixand/quixand/internal/agent/memory"
 	"github.com/quixand/quixand/internal/agent/output"
 	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agentapi"
@@ -37,6 +39,7 @@ type Options struct {
 	Users   *identity.Directory
 	Env     *environ.Environment
 	Begin   func() (end func()) // reports a running process as activity
+	Journal *journal.Journal    // of what runs and what it writes
 }
 
 // Service implements [processconnect.ProcessHandler].
@@ -46,6 +49,8 @@ type Service struct {
 	env     *environ.Environment
 	budget  *output.Budget
 	table   *table
+	journal *journal.Journal
+	kills   *memory.Kills
 	null    *os.File
 }
 
@@ -59,10 +64,21 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		spawner: o.Spawner, users: o.Users, env: o.Env,
-		budget: output.NewBudget(outputBudget),
-		table:  newTable(o.Begin),
-		null:   null,
+		budget:  output.NewBudget(outputBudget),
+		table:   newTable(o.Begin),
+		journal: o.Journal,
+		kills:   memory.Watch(memory.Events),
+		null:    null,
 	}, nil
+}
+
+// finished is called when everything of a process has ended.
+func (s *Service) finished(p *proc) {
+	if p.exit.Killed() && s.kills.New() > 0 {
+		s.journal.Note(agentapi.Record{Type: agentapi.RecordMemory, PID: p.pid})
+	}
+	p.journal.Ended(p.exit.Code(), p.exit.String())
+	s.table.finished(p)
 }
 
 // Running is the number of running processes.

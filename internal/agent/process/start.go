@@ -25,9 +25,11 @@ func (s *Service) start(req *pb.StartRequest, u identity.User) (*proc, *output.S
 		config:   req.GetProcess(),
 		tag:      req.Tag,
 		out:      output.NewRing(s.budget),
-		finished: s.table.finished,
+		finished: s.finished,
 		ended:    make(chan struct{}),
 	}
+	p.journal = s.journal.Process(commandLine(p.config))
+	p.out.Tap(func(stream output.Stream, bytes []byte) { p.journal.Wrote(streamNames[stream], bytes) })
 	sub := p.out.Subscribe(0)
 	spec, err := s.spec(req, u)
 	if err == nil {
@@ -76,6 +78,14 @@ func (s *Service) spec(req *pb.StartRequest, u identity.User) (*spawn.Spec, erro
 		Env:  vars.List(), Dir: dir,
 		UID: u.UID, GID: u.GID, Groups: u.Groups,
 	}, nil
+}
+
+// streamNames are the words of the journal.
+var streamNames = map[output.Stream]string{output.Stdout: "stdout", output.Stderr: "stderr", output.Terminal: "pty"}
+
+// commandLine is what the journal tells of a command.
+func commandLine(config *pb.ProcessConfig) string {
+	return strings.Join(append([]string{config.GetCmd()}, config.GetArgs()...), " ")
 }
 
 func checkCommand(config *pb.ProcessConfig, tag string) error {

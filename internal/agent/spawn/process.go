@@ -59,11 +59,12 @@ func (p *Process) reap() {
 		// Somebody else waited for it. Its end is certain, its status lost.
 		status = 1 << 8
 	}
-	p.exited(Exit{status})
+	p.exited(Exit{p.PID, status})
 }
 
 // Exit is how a process ended.
 type Exit struct {
+	PID    int // 0: there was no process
 	status unix.WaitStatus
 }
 
@@ -72,6 +73,10 @@ func (e Exit) Code() int { return e.status.ExitStatus() }
 
 // Exited reports whether the process ended by itself.
 func (e Exit) Exited() bool { return e.status.Exited() }
+
+// Killed reports whether SIGKILL ended the process, which is all that the
+// kernel has for one when memory runs out.
+func (e Exit) Killed() bool { return e.status.Signaled() && e.status.Signal() == unix.SIGKILL }
 
 // String says it in the words of os.ProcessState, which E2B's clients know.
 func (e Exit) String() string {
@@ -89,4 +94,4 @@ func (e Exit) String() string {
 }
 
 // ExitWith returns the Exit of a process that ends with a code.
-func ExitWith(code int) Exit { return Exit{unix.WaitStatus(code&0xff) << 8} }
+func ExitWith(code int) Exit { return Exit{status: unix.WaitStatus(code&0xff) << 8} }

@@ -1,0 +1,53 @@
+// Package memory learns from the kernel when it has killed something of the
+// sandbox for want of memory. What memory is used for is package metrics's.
+package memory
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Events is where the kernel counts for a container with a limit: its cgroup
+// namespace makes its own group the root.
+const Events = "/sys/fs/cgroup/memory.events"
+
+// Kills counts what the kernel has killed. It is safe for concurrent use.
+type Kills struct {
+	file string
+
+	mu   sync.Mutex
+	seen int64
+}
+
+// Watch returns a counter of the kills that a file like [Events] tells of, from
+// now on. Where there is no such file nothing is ever counted.
+func Watch(file string) *Kills {
+	k := &Kills{file: file}
+	k.seen = k.count()
+	return k
+}
+
+// New is how many kills there were since it was last asked.
+func (k *Kills) New() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := k.seen
+	k.seen = k.count()
+	return max(0, k.seen-before)
+}
+
+func (k *Kills) count() int64 {
+	text, err := os.ReadFile(k.file)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if digits, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			return n
+		}
+	}
+	return 0
+}
