@@ -27,7 +27,7 @@ const (
 	exitStopped  = 0   // told to stop
 	exitError    = 1   // could not start, or could not go on
 	exitUsage    = 2   // wrong flags
-	exitDeadline = 124 // idle for too long, or at the end of the lifetime, as timeout(1) has it
+	exitDeadline = 124 // idle for too long, at the end of the lifetime or abandoned, as timeout(1) has it
 )
 
 // maxProcs is how many processors the agent uses at most.
@@ -72,6 +72,7 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 	flags.StringVar(&cfg.Workdir, "workdir", agentapi.DefaultWorkdir, "`directory` where commands start; created when missing")
 	flags.DurationVar(&cfg.IdleTimeout, "idle-timeout", 5*time.Minute, "end when idle for so long; negative: never")
 	flags.DurationVar(&cfg.Lifetime, "lifetime", -1, "end after so long; negative: never")
+	flags.BoolVar(&cfg.Lease, "lease", false, "end when nobody has held a lease on the sandbox for a few seconds")
 	flags.BoolVar(&cfg.Init, "init", os.Getpid() == 1, "be the init of a sandbox; the default when started as process 1")
 	flags.Func("block-address", "`address` that the sandbox must not reach; repeatable", func(s string) error {
 		addr, err := netip.ParseAddr(s)

@@ -29,6 +29,7 @@ import (
 	"github.com/quixand/quixand/internal/agent/filesystem"
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/journal"
+	"github.com/quixand/quixand/internal/agent/lease"
 	"github.com/quixand/quixand/internal/agent/metrics"
 	"github.com/quixand/quixand/internal/agent/process"
 	"github.com/quixand/quixand/internal/agent/spawn"
@@ -42,6 +43,7 @@ type Agent struct {
 	users *identity.Directory
 	env   *environ.Environment
 	clock *activity.Clock
+	lease *lease.Lease // nil: the sandbox is nobody's
 	token access.Token
 
 	journal *journal.Journal
@@ -101,7 +103,11 @@ func New(cfg Config) (*Agent, error) {
 			releaseMemory()
 		})
 	}
+	if cfg.Lease {
+		a.lease = lease.New(leaseTimes, a.clock.Expire)
+	}
 	a.close = sync.OnceFunc(func() {
+		a.lease.Stop()
 		a.clock.Stop()
 		a.tunnels.Close()
 		a.filesystem.Close()
@@ -110,6 +116,10 @@ func New(cfg Config) (*Agent, error) {
 	})
 	return a, nil
 }
+
+// leaseTimes end a sandbox within ten seconds of its creator's death, the
+// engine's removal included, and also when that was before its first word.
+var leaseTimes = lease.Times{First: 8 * time.Second, Gap: 5 * time.Second}
 
 // calm is how long nothing must have happened before memory is given back. A
 // host may hold many sandboxes that were busy once.
@@ -124,8 +134,8 @@ func releaseMemory() {
 func (a *Agent) Handler() http.Handler { return a.handler }
 
 // Serve accepts connections until ctx ends, which is no error, or until the
-// sandbox's time is up: [activity.ErrIdle] or [activity.ErrLifetime]. It
-// closes the listener and every connection, and does not wait for handlers.
+// sandbox's time is up: [activity.ErrIdle], [activity.ErrLifetime] or
+// [lease.ErrAbandoned]. It closes the listener and every connection, and does not wait for handlers.
 func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           a.handler,
@@ -166,5 +176,5 @@ func (a *Agent) Close() error {
 // IsDeadline reports whether an error of Serve means that the sandbox's time
 // was up.
 func IsDeadline(err error) bool {
-	return errors.Is(err, activity.ErrIdle) || errors.Is(err, activity.ErrLifetime)
+	return errors.Is(err, activity.ErrIdle) || errors.Is(err, activity.ErrLifetime) || errors.Is(err, lease.ErrAbandoned)
 }

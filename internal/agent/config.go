@@ -34,6 +34,9 @@ type Config struct {
 
 	IdleTimeout time.Duration // zero or negative: none
 	Lifetime    time.Duration // zero or negative: none
+	// Lease says that the sandbox is its creator's, and ends soon after nobody
+	// holds a lease on it any more.
+	Lease bool
 
 	// Init says that the agent is PID 1 of a sandbox: it reaps orphans,
 	// creates the account and its directories, confines what it starts, and

@@ -80,6 +80,12 @@ func (a *Agent) life(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
+// holdLease is life for whoever the sandbox belongs to.
+func (a *Agent) holdLease(w http.ResponseWriter, r *http.Request) {
+	defer a.lease.Hold()()
+	a.life(w, r)
+}
+
 // setTimeout gives the sandbox a new idle timeout, which starts when this
 // request has ended.
 func (a *Agent) setTimeout(w http.ResponseWriter, r *http.Request) {

@@ -45,6 +45,11 @@ const (
 	// putting it off.
 	PathLife = "/quixand/v1/life"
 
+	// PathLease, GET: 200 at once, then nothing until the agent ends. An agent
+	// that was started with --lease ends when nobody has held this for a few
+	// seconds, whatever else goes on. It is no activity either.
+	PathLease = "/quixand/v1/lease"
+
 	TunnelProtocol = "quixand-tunnel"
 )
 

@@ -88,8 +88,13 @@ func (c *Client) Metrics(ctx context.Context) (*Metrics, error) {
 
 // AwaitEnd waits for the end of the agent and is nil then. It does not keep
 // the sandbox from going idle.
-func (c *Client) AwaitEnd(ctx context.Context) error {
-	res, err := c.do(newRequest(ctx, http.MethodGet, agentapi.PathLife, nil, nil), http.StatusOK)
+func (c *Client) AwaitEnd(ctx context.Context) error { return c.await(ctx, agentapi.PathLife) }
+
+// HoldLease is AwaitEnd by whom the sandbox belongs to.
+func (c *Client) HoldLease(ctx context.Context) error { return c.await(ctx, agentapi.PathLease) }
+
+func (c *Client) await(ctx context.Context, path string) error {
+	res, err := c.do(newRequest(ctx, http.MethodGet, path, nil, nil), http.StatusOK)
 	if err != nil {
 		return mapError(ctx, err)
 	}

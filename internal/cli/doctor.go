@@ -75,7 +75,7 @@ func countFailed(checks []quixand.Check) (n int) {
 func (o *doctorOptions) try(ctx context.Context, c *quixand.Client) quixand.Check {
 	check := quixand.Check{Name: "sandbox", Status: adapters.CheckFail}
 	begun := o.app.Now()
-	sb, err := c.Create(ctx, &quixand.Options{Pull: quixand.PullNever, Timeout: runIdleTimeout})
+	sb, err := c.Create(ctx, &quixand.Options{Pull: quixand.PullNever, Ephemeral: true})
 	if errors.Is(err, quixand.ErrNotFound) {
 		check.Status = adapters.CheckWarn
 		check.Detail = err.Error()

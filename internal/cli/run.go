@@ -10,10 +10,6 @@ import (
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
-// A sandbox for one command is never idle while the command runs, so this
-// bounds how long it outlives a qs that was killed before it could clean up.
-const runIdleTimeout = 30 * time.Second
-
 // killBudget bounds the end of a sandbox, whatever its verb was interrupted by.
 const killBudget = 15 * time.Second
 
@@ -76,7 +72,6 @@ func (o *runOptions) run(ctx context.Context) error {
 		}
 	}
 	phases := newTiming(o.app.Now)
-	o.sandbox.options.Timeout = runIdleTimeout
 	o.sandbox.options.Ephemeral = true
 	sb, err := o.app.create(ctx, &o.sandbox.options, phases, o.quiet)
 	if err != nil {

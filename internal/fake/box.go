@@ -34,7 +34,7 @@ func newBox(spec *adapters.Spec) (*box, error) {
 	b.info = adapters.Info{
 		ID: spec.ID, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
-		Metadata: spec.Metadata, Root: spec.Root,
+		Metadata: spec.Metadata, Root: spec.Root, Ephemeral: spec.Ephemeral,
 	}
 	for _, d := range []string{b.home(), b.info.Workdir} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -53,7 +53,7 @@ func (b *box) start(spec *adapters.Spec) error {
 	b.agent, err = agent.New(agent.Config{
 		Version: Name, ID: spec.ID, Home: b.home(), Workdir: b.info.Workdir,
 		Env:         []string{"PATH=" + os.Getenv("PATH")},
-		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime,
+		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, Lease: spec.Ephemeral,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,10 @@ type Spec struct {
 	IdleTimeout time.Duration // > 0, or NoTimeout
 	Lifetime    time.Duration // > 0, or NoTimeout
 
+	// Ephemeral asks for an agent that ends the sandbox, within ten seconds,
+	// when nobody holds a lease on it.
+	Ephemeral bool
+
 	Network   Network // never empty
 	Ports     []PortMapping
 	Resources Resources
@@ -101,6 +105,7 @@ type Info struct {
 	Ports     []PortMapping     `json:"ports,omitempty"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
 	Resources Resources         `json:"resources"`
+	Ephemeral bool              `json:"ephemeral,omitempty"` // ends with its creator
 	Root      string            `json:"root"`
 }
 

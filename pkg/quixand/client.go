@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quixand/quixand/internal/agentapi"
@@ -32,6 +33,12 @@ const (
 type Client struct {
 	cfg     Config
 	adapter adapters.Adapter
+
+	// life is of the leases that the client holds. It is nobody's call's, so
+	// it is kept.
+	life   context.Context
+	end    context.CancelFunc
+	leases sync.WaitGroup
 }
 
 // New opens the adapter that cfg and the environment name; nil is the zero
@@ -53,11 +60,18 @@ func New(cfg *Config) (*Client, error) {
 	if err != nil {
 		return nil, wrap("open adapter", full.Adapter, "", err)
 	}
-	return &Client{cfg: full, adapter: adapter}, nil
+	c := &Client{cfg: full, adapter: adapter}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c, nil
 }
 
-// Close releases connections. Sandboxes live on.
-func (c *Client) Close() error { return c.wrap("close", "", c.adapter.Close()) }
+// Close releases connections and ephemeral sandboxes, which then end soon. All
+// others live on.
+func (c *Client) Close() error {
+	c.end()
+	c.leases.Wait()
+	return c.wrap("close", "", c.adapter.Close())
+}
 
 // Root is the Quixand root whose sandboxes the client works on, an absolute path.
 func (c *Client) Root() string { return c.cfg.Root }
@@ -89,7 +103,10 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, killOptions(false))
 		return nil, c.wrap("create", info.ID, err)
 	}
-	sb.workdir, sb.ephemeral = info.Workdir, opts.Ephemeral
+	sb.workdir = info.Workdir
+	if opts.Ephemeral {
+		sb.lease = c.lease(sb)
+	}
 	return sb, nil
 }
 

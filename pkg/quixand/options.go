@@ -16,9 +16,11 @@ type Options struct {
 	// Lifetime is the absolute end, busy or not, counted from the creation;
 	// zero or NoTimeout is none.
 	Lifetime time.Duration
-	// Ephemeral is for a sandbox that nobody but its creator needs. Kill does not
+	// Ephemeral makes the sandbox this Client's own: it is gone within ten
+	// seconds of the end of this process, however that ends, or of
+	// [Client.Close]. A process that is only stopped keeps it. Kill does not
 	// wait for processes of the engine's that watched over it and are about
-	// to end.
+	// to end. The timeouts hold all the same.
 	Ephemeral bool
 	// Env is set for every command. It is kept in the sandbox alone, never
 	// with the engine.

@@ -21,8 +21,7 @@ type Sandbox struct {
 	id      string
 	workdir string
 	client  *Client
-	// ephemeral says that this process made it for itself.
-	ephemeral bool
+	lease   *lease // nil: not this process's own
 
 	agent *agentclient.Client
 	gone  atomic.Bool // the engine has said so; it never comes back
@@ -56,10 +55,12 @@ func (s *Sandbox) hello(ctx context.Context) error {
 var errNoHello = &Error{Kind: ErrUnavailable, Err: fmt.Errorf("the agent has been silent for %v", helloTimeout)}
 
 // Kill ends the sandbox at once and without a trace. Killing one that is gone
-// already is not an error.
+// already is not an error. An ephemeral one ends soon also when Kill fails.
 func (s *Sandbox) Kill(ctx context.Context) error {
 	begin := time.Now()
-	err := s.client.adapter.Kill(ctx, s.id, killOptions(s.ephemeral))
+	// First: a lease that ends with its sandbox would ask the engine why.
+	s.lease.release()
+	err := s.client.adapter.Kill(ctx, s.id, killOptions(s.lease != nil))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.client.wrap("kill", s.id, err)
 	}

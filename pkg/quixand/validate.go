@@ -43,6 +43,7 @@ func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 		Metadata:    mergeMetadata(cfg.Metadata, o.Metadata),
 		IdleTimeout: o.Timeout,
 		Lifetime:    o.Lifetime,
+		Ephemeral:   o.Ephemeral,
 		Network:     o.Network,
 		Ports:       append([]PortMapping(nil), o.Publish...),
 		Resources:   o.Resources,

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -102,6 +103,30 @@ var _ = Describe("qs run", needsEngine, func() {
 			eventually(ctx, session).Should(gexec.Exit())
 			expectNone(ctx)
 		})
+	})
+})
+
+var _ = Describe("qs run and the death of qs", needsEngine, func() {
+	It("leaves nothing ten seconds after it was killed", limit, func(ctx SpecContext) {
+		session := running(ctx, "echo ready; exec sleep 1000")
+		session.Kill()
+		eventually(ctx, func() string { return ok(ctx, "ls", "--quiet") }).WithTimeout(10 * time.Second).Should(BeEmpty())
+	})
+	It("leaves nothing when it was killed before the sandbox could tell", limit, func(ctx SpecContext) {
+		session := start(command(ctx, "run", "--", "sleep", "1000"))
+		eventually(ctx, func() string { return ok(ctx, "ls", "--quiet") }).ShouldNot(BeEmpty())
+		session.Kill()
+		eventually(ctx, func() string { return ok(ctx, "ls", "--quiet") }).WithTimeout(10 * time.Second).Should(BeEmpty())
+	})
+	It("keeps its sandbox while it is stopped", limit, func(ctx SpecContext) {
+		session := running(ctx, "echo ready; sleep 12; echo done")
+		session.Signal(syscall.SIGSTOP)
+		Consistently(func() string { return ok(ctx, "ls", "--quiet") }).WithTimeout(9 * time.Second).
+			WithPolling(time.Second).ShouldNot(BeEmpty())
+		session.Signal(syscall.SIGCONT)
+		eventually(ctx, session).Should(gexec.Exit(0))
+		Expect(session.Out).To(gbytes.Say("done"))
+		expectNone(ctx)
 	})
 })
 

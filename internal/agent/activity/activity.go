@@ -141,6 +141,13 @@ func (a *alarm) stop() {
 	}
 }
 
+// Expire says that the time is up for a reason that is not the clock's.
+func (c *Clock) Expire(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expire(err)
+}
+
 func (c *Clock) expire(err error) {
 	if c.err == nil {
 		c.err = err

@@ -72,6 +72,7 @@ var groups = []func(*fixture){
 	describeCreate,
 	describeFind,
 	describeTime,
+	describeLeases,
 	describeKill,
 	describeFiles,
 	describeNames,

@@ -22,6 +22,7 @@ const (
 	labelResources = "quixand.resources" // JSON
 	labelIdle      = "quixand.idle"      // ms; negative: none
 	labelLifetime  = "quixand.lifetime"  // ms; negative: none
+	labelEphemeral = "quixand.ephemeral" // true or false
 	labelVersion   = "quixand.version"   // of the library
 )
 
@@ -50,6 +51,7 @@ func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error
 		labelResources: string(resources),
 		labelIdle:      milliseconds(spec.IdleTimeout),
 		labelLifetime:  milliseconds(spec.Lifetime),
+		labelEphemeral: strconv.FormatBool(spec.Ephemeral),
 		labelVersion:   version.String(),
 	}, nil
 }
@@ -71,6 +73,8 @@ func infoFrom(labels map[string]string) (*adapters.Info, error) {
 		Workdir: labels[labelWorkdir],
 		Network: adapters.Network(labels[labelNetwork]),
 		Root:    labels[labelRoot],
+		// What versions before the label made has none, and is nobody's.
+		Ephemeral: labels[labelEphemeral] == "true",
 	}
 	if !adapters.ValidID(info.ID) {
 		return nil, fmt.Errorf("label %s: %q is no id", labelID, info.ID)

@@ -90,6 +90,9 @@ func setProcess(s *containerSpec, spec *adapters.Spec, f *facts) {
 		"--idle-timeout=" + spec.IdleTimeout.String(),
 		"--lifetime=" + spec.Lifetime.String(),
 	}
+	if spec.Ephemeral {
+		s.Command = append(s.Command, "--lease")
+	}
 	if spec.Network != adapters.NetworkNone {
 		for _, addr := range f.addresses {
 			s.Command = append(s.Command, "--block-address="+addr.String())
