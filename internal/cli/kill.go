@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +58,7 @@ func (o *killOptions) run(ctx context.Context) error {
 		}
 		o.force = true // others may end meanwhile
 	}
-	errs := killAll(ctx, c, o.ids)
+	errs := onEach(o.ids, func(id string) error { return c.Kill(ctx, id) })
 	killed := []string{}
 	for i, id := range o.ids {
 		if o.force && errors.Is(errs[i], quixand.ErrNotFound) {
@@ -69,24 +68,6 @@ func (o *killOptions) run(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(errs, o.print(killed))...)
-}
-
-// killsAtOnce keeps a long list from flooding the engine.
-const killsAtOnce = 8
-
-func killAll(ctx context.Context, c *quixand.Client, ids []string) []error {
-	errs := make([]error, len(ids))
-	slots := make(chan struct{}, killsAtOnce)
-	var all sync.WaitGroup
-	for i, id := range ids {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = c.Kill(ctx, id)
-		})
-	}
-	all.Wait()
-	return errs
 }
 
 func (o *killOptions) print(killed []string) error {

@@ -69,6 +69,8 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newAttachCmd(a),
 		newExposeCmd(a),
 		newRefreshTimeoutCmd(a),
+		newPauseCmd(a),
+		newResumeCmd(a),
 		newKillCmd(a),
 	}
 }

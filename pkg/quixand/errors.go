@@ -137,6 +137,8 @@ func (s *Sandbox) whyUnavailable(ctx context.Context, err error) error {
 	case errors.Is(engineErr, ErrNotFound), engineErr == nil && info.State == adapters.StateStopped:
 		s.gone.Store(true)
 		return errGone
+	case engineErr == nil && info.State == adapters.StatePaused:
+		return errPaused
 	case engineErr == nil && info.State != adapters.StateRunning:
 		return &Error{Kind: ErrConflict, Err: fmt.Errorf("sandbox is %s: %w", info.State, err)}
 	}

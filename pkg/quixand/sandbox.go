@@ -38,10 +38,12 @@ func (s *Sandbox) Workdir() string { return s.workdir }
 func (s *Sandbox) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errNoHello)
 	defer cancel()
+	ctx, done := s.unlessPaused(ctx)
+	defer done()
 	st, err := s.agent.Status(ctx)
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errNoHello) {
-			return errNoHello
+		if e, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+			return e
 		}
 		return err
 	}

@@ -3,7 +3,9 @@
 //
 // Time is measured on the monotonic clock, which stands still while the host
 // is suspended: a laptop that slept for the night finds its sandboxes as it
-// left them. A frozen sandbox, by contrast, ages.
+// left them. It does not stand still while the sandbox alone is frozen, but a
+// sandbox that was frozen past its idle timeout begins that anew: nobody could
+// have used it. Its lifetime, by contrast, ends when it ends.
 package activity
 
 import (
@@ -41,6 +43,8 @@ type alarm struct {
 	after time.Duration // negative: never
 	ring  func()        // called with the clock's lock held
 	timer *time.Timer   // nil: to be set when work ends
+	// graced says that the timer has rung late and been set once more.
+	graced bool
 }
 
 // New starts a clock. A timeout below zero never fires; zero fires at once.
@@ -112,29 +116,55 @@ func (c *Clock) set(a *alarm) {
 	if a.timer != nil || a.after < 0 || c.err != nil {
 		return
 	}
+	c.setFor(a, c.last.Add(a.after))
+}
+
+func (c *Clock) setFor(a *alarm, due time.Time) {
 	var timer *time.Timer
-	timer = time.AfterFunc(time.Until(c.last.Add(a.after)), func() {
+	timer = time.AfterFunc(time.Until(due), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if a.timer == timer { // else it was stopped too late
-			c.check(a)
+			c.check(a, time.Since(due))
 		}
 	})
 	a.timer = timer
 }
 
-func (c *Clock) check(a *alarm) {
+// A timer that rings late was frozen with its sandbox, or the machine is out
+// of breath.
+const (
+	// frozen is later than any machine: the time begins anew.
+	frozen = time.Second
+	// late may be either: whoever has thawed the sandbox gets the grace to say
+	// that it is wanted.
+	late  = 20 * time.Millisecond
+	grace = 500 * time.Millisecond
+)
+
+// check is what an alarm's timer does, which is overdue by so much.
+func (c *Clock) check(a *alarm, overdue time.Duration) {
 	a.timer = nil
+	graced := a.graced
+	a.graced = false
 	switch {
 	case c.inFlight > 0: // finish sets it again
 	case time.Until(c.last.Add(a.after)) > 0:
 		c.set(a)
-	case c.err == nil:
+	case c.err != nil:
+	case overdue > frozen:
+		c.last = time.Now()
+		c.set(a)
+	case overdue > late && !graced:
+		a.graced = true
+		c.setFor(a, time.Now().Add(grace))
+	default:
 		a.ring()
 	}
 }
 
 func (a *alarm) stop() {
+	a.graced = false
 	if a.timer != nil {
 		a.timer.Stop()
 		a.timer = nil

@@ -19,6 +19,7 @@ const (
 	Resolver      Capability = "resolver"       // implements adapters.Resolver
 	Checker       Capability = "checker"        // implements adapters.Checker
 	EventStreamer Capability = "event streamer" // implements adapters.EventStreamer
+	Pauser        Capability = "pauser"         // implements adapters.Pauser, and the host can freeze
 
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say

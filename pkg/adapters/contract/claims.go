@@ -27,6 +27,7 @@ func describeClaims(f *fixture) {
 			{Resolver, implements[adapters.Resolver]},
 			{Checker, implements[adapters.Checker]},
 			{EventStreamer, implements[adapters.EventStreamer]},
+			{Pauser, freezes},
 			{Isolation, isolates},
 			{Networks, separatesNetworks},
 			{RootUser, lendsRoot},
@@ -66,6 +67,20 @@ func accepts(opts quixand.Options) func(context.Context, *fixture) bool {
 func isolates(ctx context.Context, f *fixture) bool {
 	first := f.create(ctx, nil).sh(ctx, `tr '\0' ' ' </proc/1/cmdline`)
 	return strings.HasPrefix(first, agentapi.BinaryPath)
+}
+
+// freezes pauses a sandbox. Who cannot has to refuse it as unsupported, and to
+// leave the sandbox alone.
+func freezes(ctx context.Context, f *fixture) bool {
+	b := f.create(ctx, nil)
+	err := b.Pause(ctx)
+	if errors.Is(err, quixand.ErrUnsupported) {
+		Expect(b.Resume(ctx)).To(failAs(quixand.ErrUnsupported))
+		Expect(b.sh(ctx, "echo alive")).To(Equal("alive"))
+		return false
+	}
+	Expect(err).NotTo(HaveOccurred())
+	return true
 }
 
 func separatesNetworks(ctx context.Context, f *fixture) bool {

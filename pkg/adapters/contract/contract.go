@@ -74,6 +74,7 @@ var groups = []func(*fixture){
 	describeTime,
 	describeLeases,
 	describeKill,
+	describePause,
 	describeFiles,
 	describeNames,
 	describeDirectories,

@@ -76,6 +76,14 @@ func (c *connection) waitContainer(ctx context.Context, id string) (code int, er
 	return code, c.call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
 }
 
+func (c *connection) pauseContainer(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/containers/%s/pause", nil, nil, nil, id)
+}
+
+func (c *connection) unpauseContainer(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/containers/%s/unpause", nil, nil, nil, id)
+}
+
 func (c *connection) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
 	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": labels})}}
 	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)

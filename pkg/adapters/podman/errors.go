@@ -25,12 +25,13 @@ type rule struct {
 
 // What to do, where several failures have the same cure.
 const (
-	hintSubID = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
-	hintDisk  = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
-	hintLimit = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
-	hintImage = "check the image's name, and fetch it with podman pull or with the pull policy missing"
-	hintLogin = "log in to the registry with podman login, and check the image's name"
-	hintPort  = "choose another host port, or none to let the engine choose"
+	hintSubID   = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+	hintDisk    = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
+	hintLimit   = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
+	hintFreezer = "pausing needs cgroup v2, and an engine that uses it (cgroups, under [containers] in containers.conf)"
+	hintImage   = "check the image's name, and fetch it with podman pull or with the pull policy missing"
+	hintLogin   = "log in to the registry with podman login, and check the image's name"
+	hintPort    = "choose another host port, or none to let the engine choose"
 )
 
 // rules are tried in order; the first match counts.
@@ -56,6 +57,13 @@ var rules = []rule{
 	{[]string{"memory.swap.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
 	{[]string{"cpu.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
 	{[]string{"pids.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+
+	// pausing
+	{[]string{"is already paused"}, adapters.ErrConflict, "resume it with: qs resume ID"},
+	{[]string{"is not paused"}, adapters.ErrConflict, ""},
+	{[]string{"is not running, can't pause"}, adapters.ErrConflict, ""},
+	{[]string{"can not pause containers on rootless containers with cgroup v1"}, adapters.ErrUnsupported, hintFreezer},
+	{[]string{"cannot pause without using cgroups"}, adapters.ErrUnsupported, hintFreezer},
 
 	// programs that the engine runs
 	{[]string{"could not find pasta"}, adapters.ErrUnavailable, "install pasta: dnf install passt, or apt install passt; or create the sandbox with network none"},

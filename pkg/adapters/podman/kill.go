@@ -30,7 +30,11 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 	}
 	monitor := monitorOf(s.ID, s.Pid)
 	defer monitor.close()
-	monitor.kill()
+	if s.info.State != adapters.StatePaused {
+		// The engine believes what is paused to be alive until it has killed it
+		// itself, and fails when it cannot.
+		monitor.kill()
+	}
 	if err := conn.remove(ctx, s.ID); err != nil {
 		return mapError(err)
 	}

@@ -10,18 +10,27 @@ import (
 
 // Get describes one sandbox of this root.
 func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
-	conn, err := a.engine.use(ctx)
+	_, s, err := a.existing(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	return s.info, nil
+}
+
+// existing finds a sandbox of this root that has to be there.
+func (a *Adapter) existing(ctx context.Context, id string) (*connection, *sandbox, error) {
+	conn, err := a.engine.use(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := conn.find(ctx, a.root, id)
 	if err != nil {
-		return nil, mapError(err)
+		return nil, nil, mapError(err)
 	}
 	if s == nil {
-		return nil, notFound(id)
+		return nil, nil, notFound(id)
 	}
-	return s.info, nil
+	return conn, s, nil
 }
 
 func notFound(id string) error {

@@ -86,6 +86,7 @@ var (
 	_ adapters.Resolver      = (*Adapter)(nil)
 	_ adapters.Checker       = (*Adapter)(nil)
 	_ adapters.EventStreamer = (*Adapter)(nil)
+	_ adapters.Pauser        = (*Adapter)(nil)
 )
 
 // New returns an Adapter. The engine is spoken to when a method needs it.

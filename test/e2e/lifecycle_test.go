@@ -1,0 +1,27 @@
+package e2e
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("qs pause", needsEngine, Ordered, ContinueOnFailure, func() {
+	id := shared()
+
+	It("freezes a sandbox, says so, and lets it go on", limit, func(ctx SpecContext) {
+		Expect(ok(ctx, "pause", *id)).To(Equal(*id))
+		Expect(ok(ctx, "ps", "--state", "paused", "--quiet")).To(Equal(*id))
+		out := qs(ctx, "exec", *id, "true")
+		Expect(out.Code).To(Equal(125))
+		Expect(out.Stderr).To(ContainSubstring("sandbox is paused\nhint: resume it with: qs resume"))
+		Expect(ok(ctx, "status", *id)).To(MatchRegexp(`State: +paused`))
+		Expect(ok(ctx, "resume", *id)).To(Equal(*id))
+		Expect(ok(ctx, "exec", *id, "echo", "hi")).To(Equal("hi"))
+	})
+	It("is refused twice, with nothing changed", limit, func(ctx SpecContext) {
+		out := qs(ctx, "resume", *id)
+		Expect(out.Code).To(Equal(1))
+		Expect(out.Stderr).To(MatchRegexp(`^qs: resume ` + *id + `: .*is not paused.*\n$`))
+		Expect(ok(ctx, "ps", "--state", "running", "--quiet")).To(Equal(*id))
+	})
+})
