@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,24 +66,26 @@ func localFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// localIDs lists the sandboxes that have a directory on this host. The engine
+// localIDs lists the ids, and the names, of the sandboxes that have a directory
+// on this host. The engine
 // is not asked: a shell waits for the answer at every press of the tab key.
 func (a *App) localIDs(prefix string) []string {
 	c, err := a.client()
 	if err != nil {
 		return nil
 	}
-	ids, err := statedir.Open(c.Root()).IDs()
+	dirs := statedir.Open(c.Root())
+	ids, err := dirs.IDs()
 	if err != nil {
 		return nil
 	}
-	var match []string
-	for _, id := range ids {
-		if strings.HasPrefix(id, prefix) {
-			match = append(match, id)
-		}
+	names, err := dirs.Names()
+	if err != nil {
+		return nil
 	}
-	return match
+	return slices.DeleteFunc(slices.AppendSeq(ids, maps.Values(names)), func(ref string) bool {
+		return !strings.HasPrefix(ref, prefix)
+	})
 }
 
 // completionBudget bounds what a press of the tab key waits for a sandbox.

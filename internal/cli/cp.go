@@ -41,7 +41,7 @@ with a directory: ./ab:c.`,
 // cutID splits ID:PATH. An empty path is the workdir.
 func cutID(s string) (id, path string, ok bool) {
 	id, path, ok = strings.Cut(s, ":")
-	if !ok || !adapters.ValidID(id) {
+	if !ok || !adapters.ValidID(id) && !adapters.ValidName(id) {
 		return "", "", false
 	}
 	if path == "" {

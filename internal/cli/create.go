@@ -22,6 +22,7 @@ type sandboxFlags struct {
 func (s *sandboxFlags) add(cmd *cobra.Command, getenv func(string) string) {
 	f, o := cmd.Flags(), &s.options
 	f.StringVar(&o.Template, "image", "", "image or template to start from; also --template (default $QS_IMAGE, or python:3.11-slim)")
+	f.StringVar(&o.Name, "name", "", "call the sandbox by a name, too, which stands for its id")
 	f.Var(durationValue{d: &o.Lifetime}, "lifetime", "end the sandbox after this time, busy or not")
 	f.VarP(pairsValue{pairs: &o.Env, lookup: getenv}, "env", "e", "set a variable for every command; KEY alone takes its value from here")
 	f.VarP(pairsValue{pairs: &o.Metadata}, "metadata", "m", "keep a pair with the sandbox; ls can select by it")

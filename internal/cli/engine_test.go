@@ -75,6 +75,9 @@ type EngineDeadline struct {
 	Idle time.Duration
 }
 
+// EngineName is the argument of Rename.
+type EngineName struct{ ID, Name string }
+
 // EngineReply carries an error as well as a result: net/rpc keeps only its text.
 type EngineReply struct {
 	Info    *adapters.Info
@@ -158,6 +161,11 @@ func (s *engineMethods) SetDeadline(d EngineDeadline, r *EngineReply) error {
 	return nil
 }
 
+func (s *engineMethods) Rename(n EngineName, r *EngineReply) error {
+	r.fail(s.adapter.(adapters.Renamer).Rename(context.Background(), n.ID, n.Name))
+	return nil
+}
+
 // engineClient is the adapter of that engine, in the process of qs.
 type engineClient struct {
 	socket  string
@@ -169,6 +177,7 @@ var (
 	_ adapters.Dialer   = (*engineClient)(nil)
 	_ adapters.Resolver = (*engineClient)(nil)
 	_ adapters.Checker  = (*engineClient)(nil)
+	_ adapters.Renamer  = (*engineClient)(nil)
 )
 
 func openEngine(cfg adapters.Config) (adapters.Adapter, error) {
@@ -196,6 +205,9 @@ func (c *engineClient) Create(_ context.Context, spec *adapters.Spec) (*adapters
 		return nil, err
 	}
 	if err := c.link(spec.ID, r.Sockets); err != nil {
+		return nil, err
+	}
+	if err := c.runtime.SetName(spec.ID, spec.Name); err != nil {
 		return nil, err
 	}
 	for _, phase := range phases {
@@ -246,6 +258,13 @@ func (c *engineClient) Kill(_ context.Context, id string, _ adapters.KillOptions
 func (c *engineClient) SetDeadline(_ context.Context, id string, idle time.Duration) error {
 	_, err := c.call("SetDeadline", EngineDeadline{id, idle})
 	return err
+}
+
+func (c *engineClient) Rename(_ context.Context, id, name string) error {
+	if _, err := c.call("Rename", EngineName{id, name}); err != nil {
+		return err
+	}
+	return c.runtime.SetName(id, name)
 }
 
 // sockets finds the way to an agent without the engine.

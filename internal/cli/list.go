@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 // may be added and none changed.
 type sandboxJSON struct {
 	ID        string                `json:"id"`
+	Name      string                `json:"name"` // empty: none
 	Image     string                `json:"image"`
 	State     quixand.State         `json:"state"`
 	Created   time.Time             `json:"created"`
@@ -37,7 +39,7 @@ type resourcesJSON struct {
 
 func newSandboxJSON(i *quixand.Info) sandboxJSON {
 	out := sandboxJSON{
-		ID: i.ID, Image: i.Image, State: i.State, Created: i.Created.UTC(), Adapter: i.Adapter, Root: i.Root,
+		ID: i.ID, Name: i.Name, Image: i.Image, State: i.State, Created: i.Created.UTC(), Adapter: i.Adapter, Root: i.Root,
 		Workdir: i.Workdir, Network: i.Network, Ports: i.Ports, Metadata: i.Metadata,
 		Resources: resourcesJSON{
 			MemoryBytes: limit(i.Resources.MemoryBytes),
@@ -133,12 +135,19 @@ func (o *listOptions) run(ctx context.Context) error {
 
 func (o *listOptions) printTable(infos []*quixand.Info) error {
 	header := []string{"ID", "IMAGE", "STATE", "CREATED"}
+	named := slices.ContainsFunc(infos, func(i *quixand.Info) bool { return i.Name != "" })
+	if named {
+		header = slices.Insert(header, 1, "NAME")
+	}
 	if o.list.AllRoots {
 		header = append(header, "ROOT")
 	}
 	t := o.app.newTable(header...)
 	for _, i := range infos {
 		cells := []string{i.ID, i.Image, string(i.State), relative(o.app.Now(), i.Created)}
+		if named {
+			cells = slices.Insert(cells, 1, i.Name)
+		}
 		if o.list.AllRoots {
 			cells = append(cells, i.Root)
 		}

@@ -18,7 +18,7 @@ const rootHelp = `Run code that nobody has read yet in sandboxes on this machine
   qs kill $id                             end it without a trace
 
 A sandbox also ends by itself when it has been idle for its timeout. Ids may be
-shortened as long as they are unambiguous.`
+shortened as long as they are unambiguous, and a name stands for an id.`
 
 // The groups of the root command's help.
 const (
@@ -71,6 +71,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newRefreshTimeoutCmd(a),
 		newPauseCmd(a),
 		newResumeCmd(a),
+		newRenameCmd(a),
 		newKillCmd(a),
 	}
 }

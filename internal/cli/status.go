@@ -164,6 +164,9 @@ func (v *twoViews) print(a *App) error {
 
 func (v *twoViews) printInfo(t *table, now time.Time) {
 	i := v.info
+	if i.Name != "" {
+		t.row("Name:", i.Name)
+	}
 	t.row("Image:", i.Image)
 	t.row("State:", string(i.State))
 	t.row("Created:", relative(now, i.Created))

@@ -32,7 +32,7 @@ func newBox(spec *adapters.Spec) (*box, error) {
 	}
 	b := &box{dir: dir, sockets: filepath.Join(dir, "sock"), served: make(chan struct{})}
 	b.info = adapters.Info{
-		ID: spec.ID, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
+		ID: spec.ID, Name: spec.Name, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
 		Metadata: spec.Metadata, Root: spec.Root, Ephemeral: spec.Ephemeral,
 	}
@@ -86,6 +86,7 @@ func (b *box) close() {
 	})
 }
 
+// describe is for those who hold the engine's lock.
 func (b *box) describe() *adapters.Info {
 	info := b.info
 	select {

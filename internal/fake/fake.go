@@ -63,10 +63,28 @@ func (e *Engine) add(b *box) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, taken := e.boxes[b.info.ID]; taken {
-		return &adapters.Error{Op: "create", Kind: adapters.ErrExists, Err: fmt.Errorf("sandbox %s exists", b.info.ID)}
+		return exists(b.info.ID)
+	}
+	if err := e.checkFree(b, b.info.Name); err != nil {
+		return err
 	}
 	e.boxes[b.info.ID] = b
 	return nil
+}
+
+// checkFree fails when another sandbox of the box's root has a name. The
+// caller holds the lock.
+func (e *Engine) checkFree(b *box, name string) error {
+	for id, other := range e.boxes {
+		if name != "" && other != b && other.info.Root == b.info.Root && (other.info.Name == name || id == name) {
+			return exists(name)
+		}
+	}
+	return nil
+}
+
+func exists(name string) error {
+	return &adapters.Error{Kind: adapters.ErrExists, Err: fmt.Errorf("there is a sandbox %s already", name)}
 }
 
 func (e *Engine) find(id string) (*box, error) {
@@ -77,6 +95,12 @@ func (e *Engine) find(id string) (*box, error) {
 		return nil, &adapters.Error{Kind: adapters.ErrNotFound, Err: fmt.Errorf("no sandbox %s", id)}
 	}
 	return b, nil
+}
+
+func (e *Engine) describe(b *box) *adapters.Info {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return b.describe()
 }
 
 // Sockets is the directory of a sandbox's socket, for tests that reach its agent
@@ -119,6 +143,7 @@ type Adapter struct {
 var (
 	_ adapters.Adapter = (*Adapter)(nil)
 	_ adapters.Dialer  = (*Adapter)(nil)
+	_ adapters.Renamer = (*Adapter)(nil)
 )
 
 // Create implements [adapters.Adapter]. The working directory is one of the
@@ -157,7 +182,7 @@ func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 		<-b.served // at its deadline, or by Kill
 		a.engine.remove(b)
 	}()
-	return b.describe(), nil
+	return a.engine.describe(b), nil
 }
 
 // step is one phase of a creation.
@@ -205,7 +230,7 @@ func (a *Adapter) Get(_ context.Context, id string) (*adapters.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.describe(), nil
+	return a.engine.describe(b), nil
 }
 
 // List implements [adapters.Adapter].
@@ -244,6 +269,21 @@ func (a *Adapter) Kill(_ context.Context, id string, _ adapters.KillOptions) err
 		return err
 	}
 	a.engine.remove(b)
+	return nil
+}
+
+// Rename implements [adapters.Renamer].
+func (a *Adapter) Rename(_ context.Context, id, name string) error {
+	b, err := a.engine.find(id)
+	if err != nil {
+		return err
+	}
+	a.engine.mu.Lock()
+	defer a.engine.mu.Unlock()
+	if err := a.engine.checkFree(b, name); err != nil {
+		return err
+	}
+	b.info.Name = name
 	return nil
 }
 

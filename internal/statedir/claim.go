@@ -128,6 +128,9 @@ func (c *Claim) Remove() error {
 	if err := os.Remove(c.runtime.Log(c.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := c.runtime.forgetNames(c.id, ""); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(c.dir.Name()); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (r *Runtime) removeEmpty() error {
 	gate, err := r.gate(syscall.LOCK_EX)
 	if err == nil {
 		defer gate.Close()
-		err = os.Remove(r.path)
+		err = errors.Join(r.removeLock(), os.Remove(r.path))
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) {
 		return nil

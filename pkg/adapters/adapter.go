@@ -33,7 +33,8 @@ type Adapter interface {
 	// step to its caller: after an error, or when ctx ends, nothing of the
 	// sandbox is left. ctx bounds the creation, not the sandbox's life.
 	// A spec that asks for what the engine cannot enforce is refused with
-	// ErrUnsupported before anything is made; a taken ID is ErrExists.
+	// ErrUnsupported before anything is made; a taken ID or Name is ErrExists,
+	// and a Name is ErrUnsupported where the adapter is no [Renamer].
 	Create(ctx context.Context, spec *Spec) (*Info, error)
 
 	// Get describes one sandbox, or fails with ErrNotFound. A container of
@@ -72,8 +73,9 @@ type Dialer interface {
 	DialPort(ctx context.Context, id string, port int) (net.Conn, error)
 }
 
-// Resolver is implemented by adapters that can complete an id without asking
-// the engine. ok is false when only the engine can tell.
+// Resolver is implemented by adapters that can complete an id, or find a name,
+// without asking the engine. A whole id wins over a name, and a name over an
+// id's prefix. ok is false when only the engine can tell.
 type Resolver interface {
 	Resolve(prefix string) (id string, ok bool, err error)
 }
@@ -85,6 +87,14 @@ type Resolver interface {
 type Pauser interface {
 	Pause(ctx context.Context, id string) error
 	Resume(ctx context.Context, id string) error
+}
+
+// Renamer is implemented by adapters whose sandboxes can have names that people
+// give them: one in Spec.Name, or another later. An empty name takes it away. A
+// name that another sandbox of the root has, or that is another's id, is
+// ErrExists.
+type Renamer interface {
+	Rename(ctx context.Context, id, name string) error
 }
 
 // Checker is implemented by adapters that can examine their engine and the

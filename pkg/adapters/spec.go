@@ -6,6 +6,7 @@ import "time"
 // in the defaults, so adapters read it and never guess.
 type Spec struct {
 	ID      string // never empty; see ValidID
+	Name    string // may be empty; see ValidName
 	Root    string // never empty; absolute path of the Quixand root that owns it
 	Image   string // never empty; an image reference as the engine reads it
 	Workdir string // never empty; absolute; created when the image lacks it
@@ -96,6 +97,7 @@ type Progress struct {
 // Info is what the engine knows about a sandbox.
 type Info struct {
 	ID        string            `json:"id"`
+	Name      string            `json:"name,omitempty"` // that people gave it, if they did
 	Adapter   string            `json:"adapter"`
 	Image     string            `json:"image"`
 	State     State             `json:"state"`
@@ -136,6 +138,21 @@ func ValidID(id string) bool {
 	}
 	for _, c := range []byte(id) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidName reports whether name can be given to a sandbox by people: 1 to 63
+// lower-case letters, digits, '-' and '_', of which the first is a letter or a
+// digit.
+func ValidName(name string) bool {
+	if len(name) == 0 || len(name) > 63 || name[0] == '-' || name[0] == '_' {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
 			return false
 		}
 	}

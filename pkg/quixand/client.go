@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"iter"
 	"os"
 	"strings"
@@ -124,8 +123,8 @@ func (c *Client) open(ctx context.Context, id string) (*Sandbox, error) {
 	return sb, nil
 }
 
-// Connect finds a running sandbox by its id or an unambiguous prefix of it,
-// whichever process created it. It speaks to the sandbox alone, not to the
+// Connect finds a running sandbox by its id, its name or an unambiguous prefix
+// of its id, whichever process created it. It speaks to the sandbox alone, not to the
 // engine, when it can.
 func (c *Client) Connect(ctx context.Context, id string) (*Sandbox, error) {
 	full, err := c.resolve(ctx, id)
@@ -140,45 +139,6 @@ func (c *Client) Connect(ctx context.Context, id string) (*Sandbox, error) {
 		return nil, sb.wrap(ctx, "connect", err)
 	}
 	return sb, nil
-}
-
-// resolve completes an id. The engine is asked only when the adapter alone
-// cannot tell.
-func (c *Client) resolve(ctx context.Context, prefix string) (string, error) {
-	if !adapters.ValidID(prefix) {
-		return "", invalid("%q cannot be the id of a sandbox", prefix)
-	}
-	if r, ok := c.adapter.(adapters.Resolver); ok {
-		if id, ok, err := r.Resolve(prefix); ok || err != nil {
-			return id, err
-		}
-	}
-	infos, err := c.adapter.List(ctx, adapters.Filter{Root: c.cfg.Root})
-	if err != nil {
-		return "", err
-	}
-	return choose(prefix, infos)
-}
-
-func choose(prefix string, infos []*Info) (string, error) {
-	var matches []string
-	for _, info := range infos {
-		if info.ID == prefix {
-			return prefix, nil
-		}
-		if strings.HasPrefix(info.ID, prefix) {
-			matches = append(matches, info.ID)
-		}
-	}
-	switch len(matches) {
-	case 0:
-		return "", &Error{Kind: ErrNotFound, Err: fmt.Errorf("no sandbox %s", prefix), Hint: "it may have ended; see what there is with: qs ps"}
-	case 1:
-		return matches[0], nil
-	}
-	e := invalid("%s is the beginning of %d sandboxes' ids", prefix, len(matches))
-	e.Hint = "one of " + strings.Join(matches[:min(len(matches), 5)], ", ")
-	return "", e
 }
 
 // List describes the sandboxes that the options select, newest first. nil
@@ -196,7 +156,8 @@ func (c *Client) List(ctx context.Context, opts *ListOptions) ([]*Info, error) {
 	return infos, c.wrap("list", "", err)
 }
 
-// Get describes one sandbox by id or unambiguous prefix, as the engine sees it.
+// Get describes one sandbox by id, name or unambiguous prefix of the id, as the
+// engine sees it.
 func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 	full, err := c.resolve(ctx, id)
 	if err != nil {
@@ -206,8 +167,8 @@ func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 	return info, c.wrap("get", full, err)
 }
 
-// Kill ends the sandbox with this id or unambiguous prefix, at once and
-// without a trace. One that is not there is ErrNotFound.
+// Kill ends the sandbox with this id, name or unambiguous prefix of an id, at
+// once and without a trace. One that is not there is ErrNotFound.
 func (c *Client) Kill(ctx context.Context, id string) error {
 	full, err := c.resolve(ctx, id)
 	if err != nil {

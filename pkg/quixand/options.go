@@ -11,6 +11,10 @@ type Options struct {
 	// Template is the image or template that the sandbox starts from;
 	// empty is Config.Image.
 	Template string
+	// Name is what people call the sandbox, beside its id: 1 to 63 lower-case
+	// letters, digits, '-' and '_'. One that another sandbox of the Quixand root
+	// has is ErrExists. Empty is none; [Sandbox.Rename] changes it.
+	Name string
 	// Timeout is the idle timeout: zero is Config.Timeout, NoTimeout none.
 	Timeout time.Duration
 	// Lifetime is the absolute end, busy or not, counted from the creation;

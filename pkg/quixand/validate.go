@@ -36,6 +36,7 @@ func invalid(format string, args ...any) *Error {
 func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 	s := &adapters.Spec{
 		ID:          newID(),
+		Name:        o.Name,
 		Root:        cfg.Root,
 		Image:       firstSet(o.Template, cfg.Image),
 		Workdir:     firstSet(o.Workdir, defaultWorkdir),
@@ -88,6 +89,7 @@ func mergeMetadata(base, over map[string]string) map[string]string {
 // checkSpec refuses what can never work, before an engine is asked.
 func checkSpec(s *adapters.Spec) error {
 	checks := []error{
+		checkName(s.Name),
 		checkText("Template", s.Image),
 		checkWorkdir(s.Workdir),
 		checkEnv(s.Env),
@@ -117,6 +119,16 @@ func checkTimeout(name string, d time.Duration) error {
 		return nil
 	}
 	return invalid("%s of %v is neither between 0 and %v nor NoTimeout", name, d, maxTimeout)
+}
+
+// checkName accepts no name at all, too.
+func checkName(name string) error {
+	if name == "" || adapters.ValidName(name) {
+		return nil
+	}
+	e := invalid("%q cannot be the name of a sandbox", name)
+	e.Hint = "a name has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter or a digit"
+	return e
 }
 
 func checkText(name, s string) error {

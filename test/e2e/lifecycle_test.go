@@ -25,3 +25,21 @@ var _ = Describe("qs pause", needsEngine, Ordered, ContinueOnFailure, func() {
 		Expect(ok(ctx, "ps", "--state", "running", "--quiet")).To(Equal(*id))
 	})
 })
+
+var _ = Describe("qs rename", needsEngine, Ordered, ContinueOnFailure, func() {
+	id := shared("--name", "first")
+
+	It("makes a name as good as an id", limit, func(ctx SpecContext) {
+		Expect(ok(ctx, "exec", "first", "echo", "hi")).To(Equal("hi"))
+		Expect(ok(ctx, "ps")).To(MatchRegexp(`ID +NAME +IMAGE.*\n%s +first +`, *id))
+		ok(ctx, "rename", "first", "second")
+		Expect(ok(ctx, "__complete", "kill", "se")).To(HavePrefix("second\n"))
+		Expect(qs(ctx, "status", "first").Code).To(Equal(3))
+		Expect(ok(ctx, "status", "second")).To(ContainSubstring(*id))
+	})
+	It("says whose a name is", limit, func(ctx SpecContext) {
+		out := qs(ctx, "create", "--name", "second")
+		Expect(out).To(Equal(outcome{Code: 1, Stderr: out.Stderr}))
+		Expect(out.Stderr).To(ContainSubstring("there is a sandbox second already\nhint: "))
+	})
+})

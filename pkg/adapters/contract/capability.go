@@ -20,6 +20,7 @@ const (
 	Checker       Capability = "checker"        // implements adapters.Checker
 	EventStreamer Capability = "event streamer" // implements adapters.EventStreamer
 	Pauser        Capability = "pauser"         // implements adapters.Pauser, and the host can freeze
+	Renamer       Capability = "renamer"        // implements adapters.Renamer
 
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say

@@ -28,6 +28,7 @@ func describeClaims(f *fixture) {
 			{Checker, implements[adapters.Checker]},
 			{EventStreamer, implements[adapters.EventStreamer]},
 			{Pauser, freezes},
+			{Renamer, implements[adapters.Renamer]},
 			{Isolation, isolates},
 			{Networks, separatesNetworks},
 			{RootUser, lendsRoot},

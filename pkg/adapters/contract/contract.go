@@ -71,6 +71,7 @@ var groups = []func(*fixture){
 	describeSeam,
 	describeCreate,
 	describeFind,
+	describeGivenNames,
 	describeTime,
 	describeLeases,
 	describeKill,

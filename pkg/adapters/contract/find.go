@@ -126,7 +126,7 @@ func describeConnect(f *fixture) {
 			Expect(f.client.Connect(ctx, b.ID())).To(HaveField("Workdir()", b.Workdir()))
 		})
 		it("does not find what is not there", func(ctx SpecContext) {
-			for _, id := range []string{newID(), "zzzz"} {
+			for _, id := range []string{newID(), "zzzz", "no-such_name"} {
 				_, err := f.client.Connect(ctx, id)
 				Expect(err).To(failAs(quixand.ErrNotFound), id)
 				_, err = f.client.Get(ctx, id)
@@ -134,7 +134,7 @@ func describeConnect(f *fixture) {
 			}
 		})
 		it("refuses what cannot be an id", func(ctx SpecContext) {
-			for _, id := range []string{"", "..", "../" + b.ID(), "A", "a b", "a-b", "a/b", "ä", strings.Repeat("a", 33), "a\n"} {
+			for _, id := range []string{"", "..", "../" + b.ID(), "A", "a b", "-a", "a/b", "ä", strings.Repeat("a", 64), "a\n"} {
 				_, err := f.client.Connect(ctx, id)
 				Expect(err).To(failAs(quixand.ErrInvalid), "%q", id)
 				Expect(f.client.Kill(ctx, id)).To(failAs(quixand.ErrInvalid), "%q", id)

@@ -84,6 +84,10 @@ func (c *connection) unpauseContainer(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, "/containers/%s/unpause", nil, nil, nil, id)
 }
 
+func (c *connection) renameContainer(ctx context.Context, id, name string) error {
+	return c.call(ctx, http.MethodPost, "/containers/%s/rename", url.Values{"name": {name}}, nil, nil, id)
+}
+
 func (c *connection) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
 	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": labels})}}
 	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)

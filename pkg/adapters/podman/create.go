@@ -47,6 +47,11 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := a.reserve(ctx, conn, spec.ID, spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	claim, err := a.dirs.Create(spec.ID)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, &adapters.Error{Kind: adapters.ErrExists, Err: fmt.Errorf("there is a sandbox %s already", spec.ID)}
@@ -59,6 +64,9 @@ func (a *Adapter) create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 	info, err := c.run(ctx)
 	if err != nil {
 		return nil, c.undo(ctx, claim, err)
+	}
+	if spec.Name != "" {
+		a.noteName(spec.ID, spec.Name)
 	}
 	a.log.Debug("created", "sandbox", spec.ID, "elapsed", time.Since(created))
 	return info, nil
@@ -242,7 +250,7 @@ func (c *creation) info(ctx context.Context) (*adapters.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	info.State = adapters.StateRunning
+	info.Name, info.State = c.spec.Name, adapters.StateRunning
 	return info, nil
 }
 

@@ -72,6 +72,6 @@ func eventFrom(raw rawEvent) (adapters.Event, bool) {
 		Type: eventTypes[raw.Action],
 		Time: time.Unix(0, raw.TimeNano),
 	}
-	ours := raw.Actor.Attributes["name"] == containerName(event.ID)
+	_, ours := nameFrom(raw.Actor.Attributes["name"], event.ID)
 	return event, ours && event.Type != ""
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quixand/quixand/internal/version"
@@ -26,8 +27,35 @@ const (
 	labelVersion   = "quixand.version"   // of the library
 )
 
-// containerName is what the engine calls the sandbox's container.
+// containerName is what the engine calls the container of a sandbox without a
+// name of its own.
 func containerName(id string) string { return "qs-" + id }
+
+// nameSep is in no id and in no name, but may be in a container's.
+const nameSep = "."
+
+// nameContainer is what the engine calls the container of a sandbox that people
+// call by a name: the engine knows no other property that can be changed.
+func nameContainer(id, name string) string {
+	if name == "" {
+		return containerName(id)
+	}
+	return containerName(id) + nameSep + name
+}
+
+// nameFrom reads a sandbox's name back. ours is false for a container that is
+// not called like one of this sandbox.
+func nameFrom(container, id string) (name string, ours bool) {
+	rest, ours := strings.CutPrefix(container, containerName(id))
+	if !ours || rest == "" {
+		return "", ours
+	}
+	name, named := strings.CutPrefix(rest, nameSep)
+	if !named || !adapters.ValidName(name) {
+		return "", false
+	}
+	return name, true
+}
 
 // labelsFor sets every label, also where there is nothing to say: one that is
 // not set would be taken from the image, and an image is anybody's.

@@ -63,6 +63,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	}
 	slices.SortStableFunc(infos, func(x, y *adapters.Info) int { return y.Created.Compare(x.Created) })
 	if filter.Root == a.root || filter.AllRoots {
+		a.noteNames(found)
 		a.sweep(ctx, conn, found)
 	}
 	return infos, nil
@@ -115,7 +116,11 @@ func (c *connection) list(ctx context.Context, labels ...string) ([]*sandbox, er
 // inherit them; but not the name.
 func sandboxFrom(c *container) *sandbox {
 	info, err := infoFrom(c.Labels)
-	if err != nil || !slices.Contains(c.Names, containerName(info.ID)) {
+	if err != nil || len(c.Names) == 0 {
+		return nil
+	}
+	var ours bool
+	if info.Name, ours = nameFrom(c.Names[0], info.ID); !ours {
 		return nil
 	}
 	info.State = stateOf(c.State)

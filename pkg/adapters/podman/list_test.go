@@ -61,6 +61,33 @@ func TestListTrustsNoLabels(t *testing.T) {
 	}
 }
 
+func TestNamesOfContainers(t *testing.T) {
+	for container, want := range map[string]struct {
+		name string
+		ours bool
+	}{
+		"qs-abc":         {"", true},
+		"qs-abc.web-1":   {"web-1", true},
+		"qs-abc.1_":      {"1_", true},
+		"qs-abc.":        {},
+		"qs-abc.Web":     {},
+		"qs-abc.web.two": {},
+		"qs-abc-web":     {},
+		"qs-abcd":        {},
+		"qs-abcd.web":    {},
+		"my-qs-abc":      {},
+		"abc":            {},
+		"":               {},
+	} {
+		if name, ours := nameFrom(container, "abc"); name != want.name || ours != want.ours {
+			t.Errorf("%q: %q, %v", container, name, ours)
+		}
+		if want.ours && nameContainer("abc", want.name) != container {
+			t.Errorf("%q becomes %q", want.name, nameContainer("abc", want.name))
+		}
+	}
+}
+
 func TestListFilters(t *testing.T) {
 	d, a := newDouble(t)
 	d.has(listed(t, a, "one", time.Now(), func(_ map[string]any, l map[string]string) { l[labelMetadata] = `{"k":"v","x":""}` }))

@@ -87,6 +87,7 @@ var (
 	_ adapters.Checker       = (*Adapter)(nil)
 	_ adapters.EventStreamer = (*Adapter)(nil)
 	_ adapters.Pauser        = (*Adapter)(nil)
+	_ adapters.Renamer       = (*Adapter)(nil)
 )
 
 // New returns an Adapter. The engine is spoken to when a method needs it.

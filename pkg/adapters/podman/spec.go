@@ -64,7 +64,7 @@ func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
 		return nil, err
 	}
 	s := &containerSpec{
-		Name:      containerName(spec.ID),
+		Name:      nameContainer(spec.ID, spec.Name),
 		Hostname:  spec.ID,
 		Labels:    labels,
 		Image:     spec.Image,
