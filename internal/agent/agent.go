@@ -73,6 +73,9 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("account to run code as: %w", err)
 	}
+	if err := cfg.nameSelf(); err != nil {
+		return nil, err
+	}
 	a := &Agent{
 		cfg:   cfg,
 		users: identity.NewDirectory(identity.Options{EtcDir: cfg.EtcDir, User: user, Alias: agentapi.DefaultUser}),

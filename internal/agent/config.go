@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/quixand/quixand/internal/agent/hostsfile"
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/netblock"
 	"github.com/quixand/quixand/internal/agent/spawn"
@@ -39,8 +40,8 @@ type Config struct {
 	Lease bool
 
 	// Init says that the agent is PID 1 of a sandbox: it reaps orphans,
-	// creates the account and its directories, confines what it starts, and
-	// refuses to run where it cannot.
+	// creates the account, its directories and /etc/hosts, confines what it
+	// starts, and refuses to run where it cannot.
 	Init bool
 	// BlockAddresses become unreachable from the sandbox. Only for Init.
 	BlockAddresses []netip.Addr
@@ -82,6 +83,18 @@ func (c Config) confine() error {
 		return spawn.ConfineSelf()
 	}
 	return nil
+}
+
+// nameSelf makes the sandbox known to itself by name.
+func (c Config) nameSelf() error {
+	if !c.Init {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	return hostsfile.Write("/etc/hosts", name)
 }
 
 // account finds or creates the account that code runs as.

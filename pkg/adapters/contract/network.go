@@ -28,6 +28,13 @@ func describeNetwork(f *fixture) {
 			port := b.serve(ctx, "127.0.0.1:0", "echo")
 			Expect(b.probed(ctx, "dial", address(port))).To(ContainSubstring("connected"))
 		})
+		it("knows itself by name", func(ctx SpecContext) {
+			port := strconv.Itoa(b.serve(ctx, "127.0.0.1:0", "echo"))
+			self := strings.TrimSpace(b.sh(ctx, "cat /proc/sys/kernel/hostname"))
+			for _, name := range []string{"localhost", self} {
+				Expect(b.probed(ctx, "dial", net.JoinHostPort(name, port))).To(ContainSubstring("connected"))
+			}
+		})
 		it("reaches nobody else", func(ctx SpecContext) {
 			Expect(b.probed(ctx, "dial", "10.0.0.1:80", "192.0.2.1:80", "[2001:db8::1]:80")).NotTo(ContainSubstring("connected"))
 		})

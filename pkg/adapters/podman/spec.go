@@ -151,8 +151,10 @@ func setLife(s *containerSpec, f *facts) {
 // setNetwork gives the sandbox a way out that does not lead back to the host.
 // Only its resolver is behind it, at an address of the user-mode network's.
 func setNetwork(s *containerSpec, spec *adapters.Spec, f *facts) {
-	// The host's own /etc/hosts is nothing that a sandbox should read.
-	s.HostsFile = "none"
+	// The host's own /etc/hosts is nothing that a sandbox should read, and the
+	// engine would make the sandbox's of it. The agent writes one; a base file
+	// that has nothing in it can be asked for since Podman 5.3 only.
+	s.UseImageHosts = true
 	if spec.Network == adapters.NetworkNone {
 		s.NetNS = namespace{"none"}
 		return

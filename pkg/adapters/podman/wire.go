@@ -44,7 +44,7 @@ type containerSpec struct {
 	NetNS          namespace           `json:"netns"`
 	NetworkOptions map[string][]string `json:"network_options,omitempty"`
 	Ports          []portMapping       `json:"portmappings,omitempty"`
-	HostsFile      string              `json:"base_hosts_file"`
+	UseImageHosts  bool                `json:"use_image_hosts"`
 
 	Remove        bool        `json:"remove"`
 	StopTimeout   uint        `json:"stop_timeout"`
