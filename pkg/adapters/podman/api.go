@@ -67,7 +67,11 @@ func (c *connection) startContainer(ctx context.Context, id string) error {
 // removeContainer kills without grace and removes, volumes included.
 func (c *connection) removeContainer(ctx context.Context, id string) error {
 	query := url.Values{"force": {"true"}, "timeout": {"0"}, "volumes": {"true"}}
-	return c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+	err := c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+	if diedMeanwhile(err) {
+		err = c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+	}
+	return err
 }
 
 // waitContainer returns the exit code once the container has ended. By its full

@@ -155,6 +155,14 @@ func judge(message string, status int) rule {
 	return rule{kind: adapters.ErrInternal}
 }
 
+// diedMeanwhile recognizes how Podman 4 fails to kill a container that has died
+// since it looked, and that its monitor has yet to reap. Podman 5 goes on; 4
+// knows now that the container is stopped, and removes it when asked again.
+func diedMeanwhile(err error) bool {
+	answer, ok := errors.AsType[*errorhandling.ErrorModel](err)
+	return ok && containsAll(answer.Message, []string{"could not be stopped", "container state improper"})
+}
+
 func containsAll(s string, words []string) bool {
 	for _, w := range words {
 		if !strings.Contains(s, w) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +165,21 @@ func selectByID(r *http.Request, all map[string]any) []any {
 	return found
 }
 
+// diedMessage is Podman 4.3's.
+const diedMessage = "cannot remove container c1 as it could not be stopped: sending SIGKILL to container c1: container state improper: stopped"
+
+// unlessAgain fails the first request and grants the others.
+func unlessAgain(fail http.HandlerFunc) http.HandlerFunc {
+	var asked atomic.Bool
+	return func(w http.ResponseWriter, r *http.Request) {
+		if asked.Swap(true) {
+			answer(w, http.StatusOK, []any{})
+			return
+		}
+		fail(w, r)
+	}
+}
+
 func TestKill(t *testing.T) {
 	for name, test := range map[string]struct {
 		there  bool
@@ -175,6 +191,7 @@ func TestKill(t *testing.T) {
 		"unknown":              {kind: adapters.ErrNotFound},
 		"gone meanwhile":       {there: true, remove: says(404, "no such container")},
 		"removed by the other": {there: true, remove: says(500, "container state improper"), exists: says(404, "no such container")},
+		"died meanwhile":       {there: true, remove: unlessAgain(says(500, diedMessage))},
 		"does not die":         {there: true, remove: says(500, "could not be stopped"), kind: adapters.ErrInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
