@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -247,6 +248,48 @@ func TestEvents(t *testing.T) {
 	}
 	if !errors.Is(last, adapters.ErrUnavailable) {
 		t.Errorf("the end of the stream: %v", last)
+	}
+}
+
+// Podman 4 ends its answer when it rotates its log of events, keeps half of it, and
+// tells that again to whoever asks.
+func TestEventsGoOn(t *testing.T) {
+	d, a := newDouble(t)
+	began := time.Now()
+	actions := []string{"create", "start", "died", "remove"}
+	var asked atomic.Int64
+	d.on("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		if since, err := time.Parse(time.RFC3339Nano, r.FormValue("since")); err != nil || since.Before(began.Add(-time.Second)) {
+			t.Errorf("asked for what happened since %v, %v", since, err)
+		}
+		n := int(asked.Add(1))
+		for i := max(0, n-2); i < min(n, len(actions)); i++ {
+			json.NewEncoder(w).Encode(map[string]any{
+				"Action": actions[i], "timeNano": began.UnixNano() + int64(i),
+				"Actor": map[string]any{"Attributes": map[string]string{labelID: "x1", "name": "qs-x1"}},
+			})
+		}
+	})
+	var got []adapters.EventType
+	var last error
+	for e, err := range a.Events(t.Context()) {
+		if last = err; err == nil {
+			got = append(got, e.Type)
+		}
+	}
+	want := []adapters.EventType{adapters.EventCreated, adapters.EventStarted, adapters.EventDied, adapters.EventRemoved}
+	if !slices.Equal(got, want) || !errors.Is(last, adapters.ErrUnavailable) {
+		t.Errorf("%v, %v", got, last)
+	}
+}
+
+func TestEventsFail(t *testing.T) {
+	d, a := newDouble(t)
+	d.on("GET /events", says(http.StatusOK, "invalid character 'M' after object key:value pair"))
+	for e, err := range a.Events(t.Context()) {
+		if !errors.Is(err, adapters.ErrInternal) || !strings.Contains(err.Error(), "invalid character") {
+			t.Errorf("got %v, %v", e, err)
+		}
 	}
 }
 
