@@ -19,6 +19,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agent"
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/rebind"
 	"github.com/quixand/quixand/internal/version"
 )
 
@@ -38,6 +39,9 @@ func main() {
 }
 
 func run(args []string, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == rebind.Verb {
+		return remount(args[1:], stderr)
+	}
 	cfg, socketDir, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitStopped
@@ -50,6 +54,15 @@ func run(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "qs-agent: %v\n", err)
 	}
 	return exitCode(err)
+}
+
+// remount is not for the sandbox: the host runs this binary for it.
+func remount(args []string, stderr io.Writer) int {
+	if err := rebind.Main(args); err != nil {
+		fmt.Fprintf(stderr, "qs-agent: %v\n", err)
+		return exitError
+	}
+	return exitStopped
 }
 
 func exitCode(err error) int {
@@ -106,6 +119,7 @@ func serve(cfg agent.Config, socketDir string) error {
 	if err != nil {
 		return err
 	}
+	go renewOnSignal(l)
 	err = a.Serve(ctx, l)
 	// Where it cannot be left, because the directory is gone, the exit code
 	// still tells most of it.
@@ -114,4 +128,15 @@ func serve(cfg agent.Config, socketDir string) error {
 		return err // the kernel ends a sandbox with its first process
 	}
 	return errors.Join(err, a.Close())
+}
+
+// renewOnSignal makes the socket anew when the host says that it has lost it.
+func renewOnSignal(l *agent.Listener) {
+	lost := make(chan os.Signal, 1)
+	signal.Notify(lost, rebind.Signal)
+	for range lost {
+		if err := l.Renew(); err != nil {
+			fmt.Fprintf(os.Stderr, "qs-agent: make the socket anew: %v\n", err)
+		}
+	}
 }

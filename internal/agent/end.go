@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/agent/activity"
+	"github.com/quixand/quixand/internal/agent/lease"
 	"github.com/quixand/quixand/internal/agentapi"
 )
 
@@ -21,6 +22,7 @@ var ends = []struct {
 	{nil, agentapi.EndStopped},
 	{activity.ErrIdle, agentapi.EndIdle},
 	{activity.ErrLifetime, agentapi.EndLifetime},
+	{lease.ErrAbandoned, agentapi.EndAbandoned},
 }
 
 // End says why the sandbox ends, for those who come too late to ask: err is

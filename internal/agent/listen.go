@@ -4,14 +4,33 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/quixand/quixand/internal/agentapi"
 )
 
+// Listener accepts connections on the agent's socket. The socket can be made
+// anew while it is in use: the host may lose the directory that it is in.
+type Listener struct {
+	dir string
+
+	mu     sync.Mutex
+	socket *net.UnixListener
+	closed bool
+}
+
 // Listen makes the agent's socket in a directory. The socket appears under
 // its name, by rename, when connections to it are accepted: who waits for the
 // name waits for readiness.
-func Listen(dir string) (net.Listener, error) {
+func Listen(dir string) (*Listener, error) {
+	socket, err := bind(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{dir: dir, socket: socket}, nil
+}
+
+func bind(dir string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -33,16 +52,54 @@ func Listen(dir string) (net.Listener, error) {
 		l.Close()
 		return nil, err
 	}
-	return &listener{l, name}, nil
+	return l, nil
 }
 
-// listener removes the socket when it is closed.
-type listener struct {
-	*net.UnixListener
-	name string
+// Renew makes the socket anew, in whatever directory has the name by now.
+// Connections that are open stay so.
+func (l *Listener) Renew() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return net.ErrClosed
+	}
+	socket, err := bind(l.dir)
+	if err != nil {
+		return err
+	}
+	l.socket.Close() // wakes Accept
+	l.socket = socket
+	return nil
 }
 
-func (l *listener) Close() error {
-	_ = os.Remove(l.name)
-	return l.UnixListener.Close()
+// Accept implements [net.Listener].
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		socket := l.current()
+		conn, err := socket.Accept()
+		if err == nil || socket == l.current() {
+			return conn, err
+		}
+	}
 }
+
+func (l *Listener) current() *net.UnixListener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.socket
+}
+
+// Close removes the socket.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return net.ErrClosed
+	}
+	l.closed = true
+	_ = os.Remove(filepath.Join(l.dir, agentapi.SocketName))
+	return l.socket.Close()
+}
+
+// Addr implements [net.Listener].
+func (l *Listener) Addr() net.Addr { return l.current().Addr() }
