@@ -423,3 +423,56 @@ func TestEndIsBounded(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// The directory of the socket is lost, and another one has its name: the agent
+// is reached there, and who was connected stays so.
+func TestListenerRenew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "sock")
+	l, err := agent.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	dial := func() (net.Conn, net.Conn) {
+		t.Helper()
+		conn, err := net.Dial("unix", filepath.Join(dir, agentapi.SocketName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn, <-accepted
+	}
+	first, served := dial()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	second, also := dial()
+	for _, pair := range [][2]net.Conn{{first, served}, {second, also}} {
+		pair[0].Write([]byte("x"))
+		if n, err := pair[1].Read(make([]byte, 1)); n != 1 {
+			t.Error(err)
+		}
+		pair[0].Close()
+		pair[1].Close()
+	}
+	l.Close()
+	if _, more := <-accepted; more {
+		t.Error("accepts after its end")
+	}
+	if err := l.Renew(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("renew after close: %v", err)
+	}
+}

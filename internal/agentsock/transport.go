@@ -2,11 +2,14 @@ package agentsock
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -51,12 +54,19 @@ func dial(ctx context.Context, dir string, port int) (net.Conn, error) {
 // place to give them back. It is safe for concurrent use.
 type Pool struct {
 	dirOf     func(id string) string
+	mend      Mender
 	transport *http.Transport
 }
 
-// NewPool returns a Pool of the sandboxes whose directories dirOf knows.
-func NewPool(dirOf func(id string) string) *Pool {
-	p := &Pool{dirOf: dirOf}
+// A Mender gives a sandbox that runs the socket back that it has lost. It
+// returns nil when it is worth while to dial again, and what to fail with
+// otherwise: lost, where it knows no better.
+type Mender func(ctx context.Context, id string, lost error) error
+
+// NewPool returns a Pool of the sandboxes whose directories dirOf knows. mend
+// is asked when a sandbox has no socket there; nil mends nothing.
+func NewPool(dirOf func(id string) string, mend Mender) *Pool {
+	p := &Pool{dirOf: dirOf, mend: mend}
 	p.transport = newTransport(p.dial)
 	return p
 }
@@ -78,7 +88,26 @@ func (p *Pool) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.DialPort(ctx, id, port)
+}
+
+// DialPort opens a byte stream to a port of a sandbox: to the agent itself at
+// the agent's own, and through its tunnel at any other.
+func (p *Pool) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
+	conn, err := dial(ctx, p.dirOf(id), port)
+	if err == nil || p.mend == nil || !lost(err) {
+		return conn, err
+	}
+	if err := p.mend(ctx, id, err); err != nil {
+		return nil, err
+	}
 	return dial(ctx, p.dirOf(id), port)
+}
+
+// lost reports whether an error of dialing says that there is no socket, or
+// one that nobody listens on.
+func lost(err error) bool {
+	return errors.Is(err, adapters.ErrNotFound) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED)
 }
 
 // pooled sends requests to one port of one sandbox. It has no way to give back

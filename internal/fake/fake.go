@@ -45,7 +45,7 @@ func (e *Engine) Registry() *adapters.Registry {
 
 // Open is an [adapters.Factory].
 func (e *Engine) Open(adapters.Config) (adapters.Adapter, error) {
-	return &Adapter{engine: e, pool: agentsock.NewPool(e.sockets)}, nil
+	return &Adapter{engine: e, pool: agentsock.NewPool(e.sockets, nil)}, nil
 }
 
 // Close ends every sandbox.
@@ -300,7 +300,7 @@ func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundT
 
 // DialPort implements [adapters.Dialer].
 func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
-	return agentsock.DialPort(ctx, a.engine.sockets(id), port)
+	return a.pool.DialPort(ctx, id, port)
 }
 
 // Close implements [adapters.Adapter]. Sandboxes live until the Engine is

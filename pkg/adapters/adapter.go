@@ -73,11 +73,12 @@ type Dialer interface {
 	DialPort(ctx context.Context, id string, port int) (net.Conn, error)
 }
 
-// Resolver is implemented by adapters that can complete an id, or find a name,
-// without asking the engine. A whole id wins over a name, and a name over an
-// id's prefix. ok is false when only the engine can tell.
+// Resolver is implemented by adapters that can tell without asking the engine
+// which sandbox an id or a name means. A whole id wins over a name, and a name
+// over an id's prefix. ok is false when only the engine can tell, as of every
+// prefix: some sandbox may have lost what the adapter knows it by.
 type Resolver interface {
-	Resolve(prefix string) (id string, ok bool, err error)
+	Resolve(ref string) (id string, ok bool, err error)
 }
 
 // Pauser is implemented by adapters that can stop every process of a sandbox

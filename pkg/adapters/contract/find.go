@@ -143,7 +143,7 @@ func describeConnect(f *fixture) {
 		it("needs no engine", needs(Unreachable, Resolver), func(ctx SpecContext) {
 			alone := f.clientAt(f.root, f.harness.Unreachable)
 			DeferCleanup(alone.Close)
-			other, err := alone.Connect(ctx, b.ID()[:12])
+			other, err := alone.Connect(ctx, b.ID())
 			Expect(err).NotTo(HaveOccurred())
 			res, err := other.Run(ctx, "echo", "hello")
 			Expect(err).NotTo(HaveOccurred())

