@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -86,6 +87,11 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 	flags.DurationVar(&cfg.IdleTimeout, "idle-timeout", 5*time.Minute, "end when idle for so long; negative: never")
 	flags.DurationVar(&cfg.Lifetime, "lifetime", -1, "end after so long; negative: never")
 	flags.BoolVar(&cfg.Lease, "lease", false, "end when nobody has held a lease on the sandbox for a few seconds")
+	flags.Func("enforcers", "`names` of who ends the sandbox when its time is up, with commas; without agent it only keeps the time", func(s string) error {
+		cfg.Enforcers = strings.Split(s, ",")
+		return nil
+	})
+	flags.StringVar(&cfg.OnTimeout, "on-timeout", "kill", "`action` when idle; pause leaves it to the host")
 	flags.BoolVar(&cfg.Init, "init", os.Getpid() == 1, "be the init of a sandbox; the default when started as process 1")
 	flags.Func("block-address", "`address` that the sandbox must not reach; repeatable", func(s string) error {
 		addr, err := netip.ParseAddr(s)

@@ -80,7 +80,7 @@ func New(cfg Config) (*Agent, error) {
 		cfg:   cfg,
 		users: identity.NewDirectory(identity.Options{EtcDir: cfg.EtcDir, User: user, Alias: agentapi.DefaultUser}),
 		env:   environ.New(cfg.ID, cfg.Env),
-		clock: activity.New(cfg.IdleTimeout, cfg.Lifetime),
+		clock: activity.New(cfg.IdleTimeout, cfg.Lifetime, cfg.enforce()),
 
 		journal: journal.New(),
 	}

@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/quixand/quixand/internal/agent/activity"
 	"github.com/quixand/quixand/internal/agent/hostsfile"
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/netblock"
@@ -38,6 +40,13 @@ type Config struct {
 	// Lease says that the sandbox is its creator's, and ends soon after nobody
 	// holds a lease on it any more.
 	Lease bool
+	// Enforcers names who ends the sandbox when its time is up. The agent does
+	// not if it is not among them: it only keeps the time. Nil is the agent
+	// alone.
+	Enforcers []string
+	// OnTimeout is what happens to an idle sandbox. Unless it is empty or "kill",
+	// somebody else has to do it.
+	OnTimeout string
 
 	// Init says that the agent is PID 1 of a sandbox: it reaps orphans,
 	// creates the account, its directories and /etc/hosts, confines what it
@@ -63,7 +72,21 @@ func (c Config) withDefaults() Config {
 	if c.Lifetime == 0 {
 		c.Lifetime = -1
 	}
+	if c.Enforcers == nil {
+		c.Enforcers = []string{agentapi.EnforcerAgent}
+	}
 	return c
+}
+
+// enforce is the agent's own share.
+func (c Config) enforce() activity.Enforce {
+	switch {
+	case !slices.Contains(c.Enforcers, agentapi.EnforcerAgent):
+		return activity.EnforceNone
+	case c.OnTimeout == agentapi.OnTimeoutPause:
+		return activity.EnforceLifetime
+	}
+	return activity.EnforceAll
 }
 
 // confine does what needs privileges that the agent then gives up. It fails

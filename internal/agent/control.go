@@ -70,9 +70,9 @@ func (a *Agent) apply(req initRequest) error {
 
 func (a *Agent) status(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.describe()) }
 
-// life answers at once and then says nothing: its end is the agent's, or the
+// hold answers at once and then says nothing: its end is the agent's, or the
 // client's.
-func (a *Agent) life(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) hold(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	if err := http.NewResponseController(w).Flush(); err != nil {
 		return
@@ -80,10 +80,10 @@ func (a *Agent) life(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// holdLease is life for whoever the sandbox belongs to.
+// holdLease is hold for whoever the sandbox belongs to.
 func (a *Agent) holdLease(w http.ResponseWriter, r *http.Request) {
 	defer a.lease.Hold()()
-	a.life(w, r)
+	a.hold(w, r)
 }
 
 // setTimeout gives the sandbox a new idle timeout, which starts when this
@@ -96,6 +96,18 @@ func (a *Agent) setTimeout(w http.ResponseWriter, r *http.Request) {
 	}
 	a.clock.SetIdle(time.Duration(req.IdleTimeout))
 	writeJSON(w, a.describe())
+}
+
+// expire ends an idle sandbox, after it has said so.
+func (a *Agent) expire(w http.ResponseWriter, _ *http.Request) {
+	status := a.describe()
+	end, expired := a.clock.ExpireIdle()
+	status.Expired = expired
+	writeJSON(w, status)
+	if expired {
+		_ = http.NewResponseController(w).Flush()
+		end()
+	}
 }
 
 func (a *Agent) describe() agentapi.Status {
@@ -111,5 +123,7 @@ func (a *Agent) describe() agentapi.Status {
 		Created: now.Created, LastActive: now.LastActive, InFlight: now.InFlight,
 		IdleTimeout: agentapi.Duration(now.Idle), Deadline: now.Deadline, Lifetime: now.Lifetime,
 		Processes: a.processes.Running(),
+		Age:       agentapi.Duration(now.Age), IdleFor: agentapi.Duration(now.IdleFor),
+		Enforcers: a.cfg.Enforcers, OnTimeout: a.cfg.OnTimeout,
 	}
 }

@@ -476,3 +476,50 @@ func TestListenerRenew(t *testing.T) {
 		t.Errorf("renew after close: %v", err)
 	}
 }
+
+func TestExpireEndsAnIdleSandboxAlone(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: time.Minute, Enforcers: []string{"host"}})
+	expire := func() (s agentapi.Status) {
+		t.Helper()
+		_, body := b.do(t, "POST", agentapi.PathExpire, "")
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := expire(); s.Expired || s.IdleFor > agentapi.Duration(time.Minute) {
+		t.Errorf("after no time: %+v", s)
+	}
+	b.do(t, "POST", agentapi.PathTimeout, `{"idleTimeoutMs": 1}`)
+	time.Sleep(5 * time.Millisecond) // the timeout; nobody else enforces it
+	if s := expire(); !s.Expired {
+		t.Errorf("after its timeout: %+v", s)
+	}
+	<-b.Done()
+	if err := b.Agent.Err(); !errors.Is(err, activity.ErrIdle) {
+		t.Errorf("Err = %v", err)
+	}
+}
+
+func TestKeepIsActivity(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: time.Minute})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", base+agentapi.PathKeep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var s agentapi.Status
+	_, body := b.get(t, agentapi.PathStatus)
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.InFlight != 1 {
+		t.Errorf("in flight while somebody keeps it: %d", s.InFlight)
+	}
+}

@@ -52,8 +52,10 @@ func (a *Agent) routes() http.Handler {
 
 	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
 	mux.Handle("GET "+agentapi.PathLogs, a.journal)
-	mux.HandleFunc("GET "+agentapi.PathLife, a.life)
+	mux.HandleFunc("GET "+agentapi.PathLife, a.hold)
 	mux.HandleFunc("GET "+agentapi.PathLease, a.holdLease)
+	mux.HandleFunc("GET "+agentapi.PathKeep, a.hold)
+	mux.HandleFunc("POST "+agentapi.PathExpire, a.expire)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
 	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
 	mux.HandleFunc("GET "+agentapi.PathArchive, a.archive.Pack)
@@ -82,7 +84,7 @@ func (a *Agent) guarded(next http.Handler) http.Handler {
 func (a *Agent) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs:
+		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs, agentapi.PathExpire:
 		default:
 			defer a.clock.Begin()()
 		}

@@ -29,6 +29,12 @@ const (
 	PathStatus = "/quixand/v1/status"
 	// PathTimeout, POST TimeoutRequest: Status. A new idle timeout, from now.
 	PathTimeout = "/quixand/v1/timeout"
+	// PathExpire, POST: Status. The sandbox ends now if it has been idle for its
+	// timeout, which Status.Expired tells. It is no activity.
+	PathExpire = "/quixand/v1/expire"
+	// PathKeep, GET: 200 at once, then nothing until somebody leaves. Until
+	// then the sandbox is not idle.
+	PathKeep = "/quixand/v1/keep"
 	// PathTunnel, GET ?port=N with "Connection: Upgrade" and
 	// "Upgrade: TunnelProtocol": 101, then the raw bytes of a TCP connection
 	// to 127.0.0.1:N (or [::1]:N) inside. Each side may close its half. 502
@@ -110,7 +116,22 @@ type Status struct {
 	Deadline    time.Time `json:"deadline,omitzero"` // when idle from now on; zero: none
 	Lifetime    time.Time `json:"lifetime,omitzero"` // absolute end; zero: none
 	Processes   int       `json:"processes"`         // running, started through the agent
+
+	// Age and IdleFor are measured on the monotonic clock: the times above
+	// are wrong after a jump of the wall clock.
+	Age       Duration `json:"ageMs"`
+	IdleFor   Duration `json:"idleForMs"` // zero while anything is in flight
+	Expired   bool     `json:"expired,omitempty"`
+	Enforcers []string `json:"enforcers,omitempty"` // who ends the sandbox when its time is up
+	OnTimeout string   `json:"onTimeout,omitempty"`
 }
+
+const (
+	// EnforcerAgent among the enforcers makes the agent end its sandbox.
+	EnforcerAgent = "agent"
+	// OnTimeoutPause leaves an idle sandbox for the host to pause.
+	OnTimeoutPause = "pause"
+)
 
 // TimeoutRequest is the body of PathTimeout. Zero restarts the present timeout.
 type TimeoutRequest struct {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,27 @@ func (c *Client) SetTimeout(ctx context.Context, idle time.Duration) (*agentapi.
 	return c.status(ctx, http.MethodPost, agentapi.PathTimeout, agentapi.TimeoutRequest{IdleTimeout: agentapi.Duration(idle)})
 }
 
+// Expire ends the sandbox if it has been idle for its timeout: Status.Expired
+// tells. A sandbox in use is left alone, also if its use has only just begun.
+func (c *Client) Expire(ctx context.Context) (*agentapi.Status, error) {
+	return c.status(ctx, http.MethodPost, agentapi.PathExpire, nil)
+}
+
+// Keep keeps the sandbox from being idle until release is called, ctx ends,
+// or this process does.
+func (c *Client) Keep(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	res, err := c.do(newRequest(ctx, http.MethodGet, agentapi.PathKeep, nil, nil), http.StatusOK)
+	if err != nil {
+		defer cancel()
+		return nil, mapError(ctx, err)
+	}
+	return func() {
+		cancel()
+		res.Body.Close()
+	}, nil
+}
+
 func (c *Client) status(ctx context.Context, method, path string, in any) (*agentapi.Status, error) {
 	var s agentapi.Status
 	if err := c.doJSON(ctx, method, path, in, &s); err != nil {
@@ -39,7 +61,20 @@ func (c *Client) status(ctx context.Context, method, path string, in any) (*agen
 	if s.InFlight < 0 || s.Processes < 0 {
 		return nil, garbage("negative counts")
 	}
+	if s.Age < 0 || s.IdleFor < 0 {
+		return nil, garbage("negative times")
+	}
+	if len(s.Enforcers) > maxEnforcers || slices.ContainsFunc(s.Enforcers, unreadable) || unreadable(s.OnTimeout) {
+		return nil, garbage("enforcers %.80q, on timeout %.40q", s.Enforcers, s.OnTimeout)
+	}
 	return &s, nil
+}
+
+const maxEnforcers = 8
+
+// unreadable is for words of ours.
+func unreadable(word string) bool {
+	return len(word) > 32 || strings.ContainsFunc(word, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 // maxPath is the kernel's PATH_MAX.

@@ -21,10 +21,21 @@ var (
 	ErrLifetime = errors.New("lifetime is over")
 )
 
+// Enforce says which ends a clock brings about by itself. The others it only
+// tells, for somebody else to bring about.
+type Enforce int
+
+const (
+	EnforceAll Enforce = iota
+	EnforceLifetime
+	EnforceNone
+)
+
 // Clock counts the work in flight and closes Done when the sandbox has been
 // idle for its idle timeout, or has reached the end of its lifetime. It is
 // safe for concurrent use.
 type Clock struct {
+	enforce  Enforce
 	created  time.Time
 	end      time.Time // zero: no lifetime
 	lifetime *time.Timer
@@ -48,16 +59,22 @@ type alarm struct {
 }
 
 // New starts a clock. A timeout below zero never fires; zero fires at once.
-func New(idle, lifetime time.Duration) *Clock {
+func New(idle, lifetime time.Duration, enforce Enforce) *Clock {
 	now := time.Now()
-	c := &Clock{created: now, last: now, done: make(chan struct{})}
+	c := &Clock{enforce: enforce, created: now, last: now, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.quiet.after = -1
-	c.idle = alarm{after: idle, ring: func() { c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle.after)) }}
+	c.idle = alarm{after: idle, ring: func() {
+		if c.enforce == EnforceAll {
+			c.expireIdle()
+		}
+	}}
 	c.set(&c.idle)
 	if lifetime >= 0 {
 		c.end = now.Add(lifetime)
+	}
+	if lifetime >= 0 && enforce != EnforceNone {
 		c.lifetime = time.AfterFunc(lifetime, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -66,6 +83,25 @@ func New(idle, lifetime time.Duration) *Clock {
 	}
 	return c
 }
+
+// ExpireIdle decides whether the time has come by the idle timeout, whatever
+// the clock enforces, and if so gives the function that closes Done. What begins
+// after the decision comes too late, so whoever asks first and ends then does
+// not end work that has just begun.
+func (c *Clock) ExpireIdle() (end func(), ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle.after < 0 || c.inFlight > 0 || time.Since(c.last) < c.idle.after {
+		return nil, false
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.expireIdle()
+	}, true
+}
+
+func (c *Clock) expireIdle() { c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle.after)) }
 
 // OnQuiet has f called, in a goroutine of its own, each time that nothing has
 // been in flight for a while after something was.
@@ -214,6 +250,8 @@ type Snapshot struct {
 	LastActive time.Time
 	InFlight   int
 	Idle       time.Duration
+	IdleFor    time.Duration // zero while work is in flight
+	Age        time.Duration
 	Deadline   time.Time // when nothing happens from now on; zero: none
 	Lifetime   time.Time // zero: none
 }
@@ -223,9 +261,11 @@ func (c *Clock) Snapshot() Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := Snapshot{Created: c.created, LastActive: c.last, InFlight: c.inFlight, Idle: c.idle.after, Lifetime: c.end}
+	now := time.Now()
 	if c.inFlight > 0 {
-		s.LastActive = time.Now()
+		s.LastActive = now
 	}
+	s.IdleFor, s.Age = now.Sub(s.LastActive), now.Sub(c.created)
 	if c.idle.after >= 0 {
 		s.Deadline = s.LastActive.Add(c.idle.after)
 	}

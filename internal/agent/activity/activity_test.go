@@ -17,7 +17,7 @@ func elapsed(c *Clock) time.Duration {
 
 func TestIdleEndsAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(5*time.Minute, -1)
+		c := New(5*time.Minute, -1, EnforceAll)
 		if got := elapsed(c); got != 5*time.Minute {
 			t.Errorf("ended after %v", got)
 		}
@@ -29,7 +29,7 @@ func TestIdleEndsAtItsTimeout(t *testing.T) {
 
 func TestWorkInFlightIsActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		end := c.Begin()
 		time.Sleep(10 * time.Minute)
 		if err := c.Err(); err != nil {
@@ -44,7 +44,7 @@ func TestWorkInFlightIsActivity(t *testing.T) {
 
 func TestShortWorkPostponesTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		for range 10 {
 			time.Sleep(59 * time.Second)
 			c.Begin()()
@@ -57,7 +57,7 @@ func TestShortWorkPostponesTheEnd(t *testing.T) {
 
 func TestOverlappingWorkCountsToItsLastEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		first, second := c.Begin(), c.Begin()
 		time.Sleep(2 * time.Minute)
 		first()
@@ -71,7 +71,7 @@ func TestOverlappingWorkCountsToItsLastEnd(t *testing.T) {
 
 func TestLifetimeEndsEvenWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(-1, time.Hour)
+		c := New(-1, time.Hour, EnforceAll)
 		defer c.Begin()()
 		if got := elapsed(c); got != time.Hour {
 			t.Errorf("ended after %v", got)
@@ -84,7 +84,7 @@ func TestLifetimeEndsEvenWork(t *testing.T) {
 
 func TestSetIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		time.Sleep(59 * time.Second)
 		c.SetIdle(0)
 		time.Sleep(59 * time.Second)
@@ -102,7 +102,7 @@ func TestSetIdle(t *testing.T) {
 
 func TestSetIdleDuringWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		end := c.Begin()
 		c.SetIdle(time.Second)
 		time.Sleep(time.Minute)
@@ -115,7 +115,7 @@ func TestSetIdleDuringWork(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, time.Hour)
+		c := New(time.Minute, time.Hour, EnforceAll)
 		defer c.Stop()
 		end := c.Begin()
 		time.Sleep(30 * time.Second)
@@ -137,7 +137,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestOnQuietAfterEachPeriodOfWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(-1, -1)
+		c := New(-1, -1, EnforceAll)
 		called := make(chan time.Duration, 10)
 		start := time.Now()
 		c.OnQuiet(5*time.Second, func() { called <- time.Since(start) })
@@ -164,13 +164,72 @@ func TestOnQuietAfterEachPeriodOfWork(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Second, 2*time.Second)
+		c := New(time.Second, 2*time.Second, EnforceAll)
 		c.Begin()()
 		c.Stop()
 		c.Begin()()
 		time.Sleep(time.Hour)
 		if err := c.Err(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestLeavesTheEndToOthers(t *testing.T) {
+	for _, c := range []struct {
+		enforce        Enforce
+		idle, lifetime time.Duration
+	}{
+		{EnforceNone, time.Minute, time.Hour},
+		{EnforceLifetime, time.Minute, -1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := New(c.idle, c.lifetime, c.enforce)
+			defer clock.Stop()
+			time.Sleep(2 * time.Hour)
+			if err := clock.Err(); err != nil {
+				t.Errorf("enforce %d: %v", c.enforce, err)
+			}
+			if s := clock.Snapshot(); s.IdleFor != 2*time.Hour || s.Age != 2*time.Hour {
+				t.Errorf("tells %+v", s)
+			}
+		})
+	}
+}
+
+func TestEnforcesTheLifetimeAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if got := elapsed(New(time.Minute, time.Hour, EnforceLifetime)); got != time.Hour {
+			t.Errorf("ended after %v", got)
+		}
+	})
+}
+
+func TestExpireIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1, EnforceNone)
+		defer c.Stop()
+		time.Sleep(59 * time.Second)
+		early := func() {
+			t.Helper()
+			if _, ok := c.ExpireIdle(); ok {
+				t.Error("expired early")
+			}
+		}
+		early()
+		end := c.Begin()
+		time.Sleep(time.Hour)
+		early()
+		end()
+		early()
+		time.Sleep(time.Minute)
+		expire, ok := c.ExpireIdle()
+		if !ok || c.Err() != nil {
+			t.Fatalf("expired: %t, %v", ok, c.Err())
+		}
+		expire()
+		if err := c.Err(); !errors.Is(err, ErrIdle) {
+			t.Errorf("Err = %v", err)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func rings(c *Clock, overdue time.Duration) {
 
 func TestFrozenPastTheDeadlineBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		rings(c, time.Hour)
 		if got := elapsed(c); got != time.Minute {
 			t.Errorf("ended %v after the thaw", got)
@@ -30,7 +30,7 @@ func TestFrozenPastTheDeadlineBeginsAnew(t *testing.T) {
 
 func TestFrozenAtTheDeadlineWaitsForAWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		rings(c, 100*time.Millisecond)
 		time.Sleep(grace / 2)
 		c.SetIdle(0)
@@ -42,7 +42,7 @@ func TestFrozenAtTheDeadlineWaitsForAWord(t *testing.T) {
 
 func TestLateOnABusyMachineEndsAfterTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		rings(c, 100*time.Millisecond)
 		if got := elapsed(c); got != grace {
 			t.Errorf("ended after %v", got)
@@ -52,7 +52,7 @@ func TestLateOnABusyMachineEndsAfterTheGrace(t *testing.T) {
 
 func TestLateOnceMoreEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(time.Minute, -1)
+		c := New(time.Minute, -1, EnforceAll)
 		rings(c, 100*time.Millisecond)
 		c.mu.Lock()
 		c.idle.timer.Stop()
