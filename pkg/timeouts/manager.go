@@ -3,6 +3,7 @@ package timeouts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,8 +17,9 @@ const (
 	timerInterface   = "org.freedesktop.systemd1.Timer"
 	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
 
-	errNoUnit   = "org.freedesktop.systemd1.NoSuchUnit"
-	errNoObject = "org.freedesktop.DBus.Error.UnknownObject"
+	errNoUnit     = "org.freedesktop.systemd1.NoSuchUnit"
+	errNoObject   = "org.freedesktop.DBus.Error.UnknownObject"
+	errSubscribed = "org.freedesktop.systemd1.AlreadySubscribed"
 
 	// managerBudget bounds one piece of work; a systemd that lives answers in
 	// a millisecond.
@@ -25,36 +27,32 @@ const (
 )
 
 // manager is a connection to the user's systemd, over the socket that
-// systemctl uses, so that no message bus is needed. The calls are made here and
-// not by go-systemd's Conn, which opens a second connection for signals and
-// cannot make the two units of a timer in one call.
+// systemctl uses, so that no message bus is needed. It is not go-systemd's Conn,
+// which cannot make the two units of a timer in one call. It is used by one
+// goroutine.
 type manager struct {
-	conn   *dbus.Conn
-	object dbus.BusObject
-	cancel context.CancelFunc
+	conn    *dbus.Conn
+	object  dbus.BusObject
+	signals chan *dbus.Signal
 }
 
 // managerSocket is in the user's runtime directory.
 func managerSocket(dir string) string { return filepath.Join(dir, "systemd", "private") }
 
 func dialManager(ctx context.Context, dir string) (*manager, error) {
-	ctx, cancel := context.WithTimeout(ctx, managerBudget)
 	conn, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(managerSocket(dir)), dbus.WithContext(ctx))
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("")}); err != nil {
-		defer cancel()
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &manager{conn, conn.Object("org.freedesktop.systemd1", managerPath), cancel}, nil
+	m := &manager{conn, conn.Object("org.freedesktop.systemd1", managerPath), make(chan *dbus.Signal, 32)}
+	conn.Signal(m.signals)
+	return m, nil
 }
 
-func (m *manager) close() {
-	_ = m.conn.Close()
-	m.cancel()
-}
+func (m *manager) close() { _ = m.conn.Close() }
 
 // auxiliary is a unit that comes into being with another.
 type auxiliary struct {
@@ -65,14 +63,14 @@ type auxiliary struct {
 // start makes both units and starts the timer.
 func (m *manager) start(ctx context.Context, u units) error {
 	aux := []auxiliary{{u.service.name, u.service.properties}}
-	return m.call(ctx, "StartTransientUnit", u.timer.name, "fail", u.timer.properties, aux).Err
+	return m.job(ctx, "StartTransientUnit", u.timer.name, "fail", u.timer.properties, aux)
 }
 
 // stop leaves out units that are not there.
 func (m *manager) stop(ctx context.Context, names ...string) error {
 	var errs []error
 	for _, name := range names {
-		if err := m.call(ctx, "StopUnit", name, "replace").Err; !isNamed(err, errNoUnit) {
+		if err := m.job(ctx, "StopUnit", name, "replace"); !isNamed(err, errNoUnit) {
 			errs = append(errs, err)
 		}
 	}
@@ -99,6 +97,45 @@ func (m *manager) next(ctx context.Context, timer systemd.UnitStatus) (time.Dura
 		us = 0
 	}
 	return time.Duration(us) * time.Microsecond, err
+}
+
+// job is a call that returns before what it asks for is done. Whoever looks at
+// the units then must find them so, hence the wait for the end.
+func (m *manager) job(ctx context.Context, method string, args ...any) error {
+	if err := m.call(ctx, "Subscribe").Err; err != nil && !isNamed(err, errSubscribed) {
+		return err
+	}
+	var job dbus.ObjectPath
+	if err := m.call(ctx, method, args...).Store(&job); err != nil {
+		return err
+	}
+	for {
+		select {
+		case s, ok := <-m.signals:
+			if !ok {
+				return dbus.ErrClosed
+			}
+			if result, mine := jobRemoved(s, job); mine {
+				return result
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// jobRemoved reports whether a signal tells the end of a job, and its failure.
+func jobRemoved(s *dbus.Signal, job dbus.ObjectPath) (failure error, mine bool) {
+	var id uint32
+	var path dbus.ObjectPath
+	var name, result string
+	if s.Name != managerInterface+".JobRemoved" || dbus.Store(s.Body, &id, &path, &name, &result) != nil || path != job {
+		return nil, false
+	}
+	if result != "done" {
+		failure = fmt.Errorf("the job for %s has ended as: %s", name, result)
+	}
+	return failure, true
 }
 
 func (m *manager) call(ctx context.Context, method string, args ...any) *dbus.Call {

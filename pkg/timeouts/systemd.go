@@ -100,7 +100,7 @@ func (s *Systemd) timers(id string) string { return s.prefix + id + "-*.timer" }
 // Arm implements [Enforcer]. There is never a moment without a timer, hence a
 // new one beside the old.
 func (s *Systemd) Arm(ctx context.Context, id string, after time.Duration, note Note) error {
-	return s.with(ctx, func(m *manager) error {
+	return s.with(ctx, func(ctx context.Context, m *manager) error {
 		due := bootclock.Now().At + after
 		old, err := m.list(ctx, s.timers(id))
 		if err != nil {
@@ -128,7 +128,7 @@ func (s *Systemd) Arm(ctx context.Context, id string, after time.Duration, note 
 // Disarm implements [Enforcer]. A look that is under way, which may be the
 // caller, goes on.
 func (s *Systemd) Disarm(ctx context.Context, id string) error {
-	return s.with(ctx, func(m *manager) error {
+	return s.with(ctx, func(ctx context.Context, m *manager) error {
 		timers, err := m.list(ctx, s.timers(id))
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (s *Systemd) Disarm(ctx context.Context, id string) error {
 
 // Armed implements [Enforcer].
 func (s *Systemd) Armed(ctx context.Context) (ids []string, err error) {
-	return ids, s.with(ctx, func(m *manager) error {
+	return ids, s.with(ctx, func(ctx context.Context, m *manager) error {
 		timers, err := m.list(ctx, s.timers("*"))
 		for _, t := range timers {
 			id, _, _ := strings.Cut(strings.TrimPrefix(t.Name, s.prefix), "-")
@@ -151,6 +151,7 @@ func (s *Systemd) Armed(ctx context.Context) (ids []string, err error) {
 				ids = append(ids, id)
 			}
 		}
+		slices.Sort(ids)
 		return err
 	})
 }
@@ -160,11 +161,13 @@ func (s *Systemd) Close() {}
 
 // with connects for one piece of work. A connection costs a millisecond, and
 // one that were kept would have to be watched for systemd's restarts.
-func (s *Systemd) with(ctx context.Context, do func(*manager) error) error {
+func (s *Systemd) with(ctx context.Context, do func(context.Context, *manager) error) error {
+	ctx, cancel := context.WithTimeout(ctx, managerBudget)
+	defer cancel()
 	m, err := dialManager(ctx, s.dir)
 	if err == nil {
 		defer m.close()
-		err = do(m)
+		err = do(ctx, m)
 	}
 	if err != nil {
 		return &adapters.Error{

@@ -149,13 +149,13 @@ func TestSystemdKeepsTheEarliestTime(t *testing.T) {
 	r := newReaper(t)
 	due := func() time.Duration {
 		var next time.Duration
-		err := r.with(t.Context(), func(m *manager) (err error) {
-			timers, err := m.list(t.Context(), r.timers("abc"))
+		err := r.with(t.Context(), func(ctx context.Context, m *manager) (err error) {
+			timers, err := m.list(ctx, r.timers("abc"))
 			if err == nil && len(timers) != 1 {
 				err = fmt.Errorf("%d timers", len(timers))
 			}
 			if err == nil {
-				next, err = m.next(t.Context(), timers[0])
+				next, err = m.next(ctx, timers[0])
 			}
 			return err
 		})
