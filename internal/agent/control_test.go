@@ -401,6 +401,9 @@ func TestLogs(t *testing.T) {
 	if _, body := b.get(t, agentapi.PathLogs+"?output=0"); strings.Contains(body, `"output"`) || !strings.Contains(body, `"exit"`) {
 		t.Error(body)
 	}
+	if _, body := b.get(t, agentapi.PathTail); !strings.Contains(body, "out\n") {
+		t.Error(body)
+	}
 	if e := b.End(nil, 0); e.Reason != agentapi.EndStopped || !strings.Contains(e.Output, "err\n") {
 		t.Errorf("%+v", e)
 	}

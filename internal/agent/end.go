@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,11 @@ func (a *Agent) End(err error, code int) agentapi.End {
 		e.Detail = err.Error()
 	}
 	return e
+}
+
+func (a *Agent) tail(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = w.Write(a.journal.Tail(agentapi.MaxEndOutput))
 }
 
 // WriteEnd leaves the record where the host looks for it. It appears as a

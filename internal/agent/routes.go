@@ -52,6 +52,7 @@ func (a *Agent) routes() http.Handler {
 
 	mux.HandleFunc("GET "+agentapi.PathStatus, a.status)
 	mux.Handle("GET "+agentapi.PathLogs, a.journal)
+	mux.HandleFunc("GET "+agentapi.PathTail, a.tail)
 	mux.HandleFunc("GET "+agentapi.PathLife, a.hold)
 	mux.HandleFunc("GET "+agentapi.PathLease, a.holdLease)
 	mux.HandleFunc("GET "+agentapi.PathKeep, a.hold)
@@ -84,7 +85,8 @@ func (a *Agent) guarded(next http.Handler) http.Handler {
 func (a *Agent) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs, agentapi.PathExpire:
+		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs, agentapi.PathExpire,
+			agentapi.PathTail:
 		default:
 			defer a.clock.Begin()()
 		}

@@ -11,6 +11,10 @@ import "time"
 //	output=0   leave out what commands have written
 const PathLogs = "/quixand/v1/logs"
 
+// PathTail, GET: the end of what commands have written, whichever they were, at
+// most MaxEndOutput bytes of whole lines. It is no activity.
+const PathTail = "/quixand/v1/tail"
+
 // Record is one line of the journal. The host reads it as untrusted input.
 type Record struct {
 	Seq  int64      `json:"seq"` // ascending; unique while the agent lives
