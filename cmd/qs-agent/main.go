@@ -26,10 +26,10 @@ import (
 
 // Exit codes. The engine shows them when the sandbox is gone.
 const (
-	exitStopped  = 0   // told to stop
-	exitError    = 1   // could not start, or could not go on
-	exitUsage    = 2   // wrong flags
-	exitDeadline = 124 // idle for too long, at the end of the lifetime or abandoned, as timeout(1) has it
+	exitStopped  = 0                     // told to stop
+	exitError    = 1                     // could not start, or could not go on
+	exitUsage    = 2                     // wrong flags
+	exitDeadline = agentapi.ExitDeadline // idle for too long, at the end of the lifetime or abandoned, as timeout(1) has it
 )
 
 // maxProcs is how many processors the agent uses at most.

@@ -17,6 +17,10 @@ const (
 	// connections: its appearance is the sign of readiness.
 	SocketName = "agent.sock"
 
+	// ExitDeadline is the agent's exit code at the end of its time, as
+	// timeout(1) has it.
+	ExitDeadline = 124
+
 	DefaultWorkdir = "/workspace"
 	DefaultUser    = "user"
 	DefaultUID     = 1000

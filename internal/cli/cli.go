@@ -34,6 +34,7 @@ type App struct {
 	Open func(*quixand.Config) (*quixand.Client, error)
 
 	global     globalFlags
+	verb       string // as it was typed: qs kill
 	opened     *quixand.Client
 	interrupts *interrupts
 }
@@ -88,6 +89,7 @@ func (a *App) client() (*quixand.Client, error) {
 	a.opened, err = a.Open(&quixand.Config{
 		Adapter: a.global.adapter,
 		Root:    a.global.root,
+		Name:    a.verb,
 		Logger:  logger,
 	})
 	return a.opened, err

@@ -82,6 +82,7 @@ type EngineName struct{ ID, Name string }
 type EngineReply struct {
 	Info    *adapters.Info
 	Infos   []*adapters.Info
+	Ended   []*adapters.Ended
 	Sockets string // of a new sandbox
 
 	Failed           bool
@@ -151,8 +152,43 @@ func (s *engineMethods) List(f adapters.Filter, r *EngineReply) error {
 	return nil
 }
 
-func (s *engineMethods) Kill(id string, r *EngineReply) error {
-	r.fail(s.adapter.Kill(context.Background(), id, adapters.KillOptions{Reason: adapters.ReasonKilled}))
+// EngineKill is the argument of Kill.
+type EngineKill struct {
+	ID   string
+	Opts adapters.KillOptions
+}
+
+func (s *engineMethods) Kill(k EngineKill, r *EngineReply) error {
+	r.fail(s.adapter.Kill(context.Background(), k.ID, k.Opts))
+	return nil
+}
+
+// EngineEnded is the argument of Ended.
+type EngineEnded struct {
+	Root, ID  string
+	Wait, All bool
+}
+
+func (s *engineMethods) Ended(q EngineEnded, r *EngineReply) error {
+	a, err := s.engine.Open(adapters.Config{Root: q.Root})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	h := a.(adapters.Historian)
+	var e *adapters.Ended
+	switch {
+	case q.All:
+		r.Ended, err = h.AllEnded(context.Background())
+	case q.Wait:
+		e, err = h.AwaitEnded(context.Background(), q.ID)
+	default:
+		e, err = h.Ended(context.Background(), q.ID)
+	}
+	if e != nil {
+		r.Ended = []*adapters.Ended{e}
+	}
+	r.fail(err)
 	return nil
 }
 
@@ -169,19 +205,21 @@ func (s *engineMethods) Rename(n EngineName, r *EngineReply) error {
 // engineClient is the adapter of that engine, in the process of qs.
 type engineClient struct {
 	socket  string
+	root    string
 	runtime *statedir.Runtime
 }
 
 var (
-	_ adapters.Adapter  = (*engineClient)(nil)
-	_ adapters.Dialer   = (*engineClient)(nil)
-	_ adapters.Resolver = (*engineClient)(nil)
-	_ adapters.Checker  = (*engineClient)(nil)
-	_ adapters.Renamer  = (*engineClient)(nil)
+	_ adapters.Adapter   = (*engineClient)(nil)
+	_ adapters.Dialer    = (*engineClient)(nil)
+	_ adapters.Resolver  = (*engineClient)(nil)
+	_ adapters.Checker   = (*engineClient)(nil)
+	_ adapters.Renamer   = (*engineClient)(nil)
+	_ adapters.Historian = (*engineClient)(nil)
 )
 
 func openEngine(cfg adapters.Config) (adapters.Adapter, error) {
-	return &engineClient{os.Getenv(engineSocket), statedir.Open(cfg.Root)}, nil
+	return &engineClient{os.Getenv(engineSocket), cfg.Root, statedir.Open(cfg.Root)}, nil
 }
 
 func (c *engineClient) call(method string, arg any) (*EngineReply, error) {
@@ -248,8 +286,8 @@ func (c *engineClient) List(_ context.Context, f adapters.Filter) ([]*adapters.I
 	return r.Infos, nil
 }
 
-func (c *engineClient) Kill(_ context.Context, id string, _ adapters.KillOptions) error {
-	if _, err := c.call("Kill", id); err != nil {
+func (c *engineClient) Kill(_ context.Context, id string, opts adapters.KillOptions) error {
+	if _, err := c.call("Kill", EngineKill{id, opts}); err != nil {
 		return err
 	}
 	return os.RemoveAll(c.runtime.Sandbox(id))
@@ -265,6 +303,30 @@ func (c *engineClient) Rename(_ context.Context, id, name string) error {
 		return err
 	}
 	return c.runtime.SetName(id, name)
+}
+
+func (c *engineClient) Ended(_ context.Context, id string) (*adapters.Ended, error) {
+	return c.ended(EngineEnded{Root: c.root, ID: id})
+}
+
+func (c *engineClient) AwaitEnded(_ context.Context, id string) (*adapters.Ended, error) {
+	return c.ended(EngineEnded{Root: c.root, ID: id, Wait: true})
+}
+
+func (c *engineClient) ended(q EngineEnded) (*adapters.Ended, error) {
+	r, err := c.call("Ended", q)
+	if err != nil {
+		return nil, err
+	}
+	return r.Ended[0], nil
+}
+
+func (c *engineClient) AllEnded(context.Context) ([]*adapters.Ended, error) {
+	r, err := c.call("Ended", EngineEnded{Root: c.root, All: true})
+	if err != nil {
+		return nil, err
+	}
+	return r.Ended, nil
 }
 
 // sockets finds the way to an agent without the engine.

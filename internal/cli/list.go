@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -66,6 +64,7 @@ func limit[T int64 | float64](n T) *T {
 type listOptions struct {
 	app   *App
 	list  quixand.ListOptions
+	ended bool
 	quiet bool
 }
 
@@ -86,7 +85,8 @@ func newListCmd(a *App) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVarP(&o.list.AllRoots, "all", "a", false, "list those of your other Quixand roots, too")
+	f.BoolVarP(&o.ended, "all", "a", false, "list those that have ended lately, too, and why")
+	f.BoolVar(&o.list.AllRoots, "all-roots", false, "list those of your other Quixand roots, too")
 	f.VarP(pairsValue{pairs: &o.list.Metadata}, "metadata", "m", "list those with this pair")
 	f.StringSliceVar(&states, "state", nil, "list those in a state: creating, running, paused, stopped")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only ids")
@@ -115,27 +115,53 @@ func (o *listOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var ended []*quixand.Ended
+	if o.ended {
+		if ended, err = o.endedBeside(ctx, c, infos); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.app.global.json:
-		out := make([]sandboxJSON, len(infos))
-		for i, info := range infos {
-			out[i] = newSandboxJSON(info)
+		out := []any{}
+		for _, info := range infos {
+			out = append(out, newSandboxJSON(info))
+		}
+		for _, e := range ended {
+			out = append(out, newEndedJSON(e))
 		}
 		return o.app.printJSON(out)
 	case o.quiet:
+		ids := []string{}
 		for _, i := range infos {
-			if _, err := fmt.Fprintln(o.app.Stdout, termsafe.Line(i.ID)); err != nil {
-				return err
-			}
+			ids = append(ids, i.ID)
 		}
-		return nil
+		for _, e := range ended {
+			ids = append(ids, e.ID)
+		}
+		return o.app.printLines(ids)
 	}
-	return o.printTable(infos)
+	return o.printTable(infos, ended)
 }
 
-func (o *listOptions) printTable(infos []*quixand.Info) error {
+// endedBeside lists the sandboxes that have ended and have the metadata that
+// are asked for. One that is listed as alive has not ended.
+func (o *listOptions) endedBeside(ctx context.Context, c *quixand.Client, alive []*quixand.Info) ([]*quixand.Ended, error) {
+	ended, err := c.AllEnded(ctx)
+	return slices.DeleteFunc(ended, func(e *quixand.Ended) bool {
+		for k, v := range o.list.Metadata {
+			if got, ok := e.Metadata[k]; !ok || got != v {
+				return true
+			}
+		}
+		return slices.ContainsFunc(alive, func(i *quixand.Info) bool { return i.ID == e.ID })
+	}), err
+}
+
+func (o *listOptions) printTable(infos []*quixand.Info, ended []*quixand.Ended) error {
 	header := []string{"ID", "IMAGE", "STATE", "CREATED"}
-	named := slices.ContainsFunc(infos, func(i *quixand.Info) bool { return i.Name != "" })
+	named := slices.ContainsFunc(infos, func(i *quixand.Info) bool { return i.Name != "" }) ||
+		slices.ContainsFunc(ended, func(e *quixand.Ended) bool { return e.Name != "" })
 	if named {
 		header = slices.Insert(header, 1, "NAME")
 	}
@@ -150,6 +176,16 @@ func (o *listOptions) printTable(infos []*quixand.Info) error {
 		}
 		if o.list.AllRoots {
 			cells = append(cells, i.Root)
+		}
+		t.row(cells...)
+	}
+	for _, e := range ended {
+		cells := rowOf(o.app.Now(), e)
+		if named {
+			cells = slices.Insert(cells, 1, e.Name)
+		}
+		if o.list.AllRoots {
+			cells = append(cells, e.Root)
 		}
 		t.row(cells...)
 	}

@@ -34,6 +34,16 @@ func (a *App) printJSON(v any) error {
 	return err
 }
 
+// printLines prints each text on a line of its own.
+func (a *App) printLines(lines []string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(a.Stdout, termsafe.Line(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // marshal gives a value as JSON for a terminal or a program, not for a web page.
 func marshal(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer

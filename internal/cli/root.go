@@ -39,6 +39,7 @@ func newRootCmd(a *App) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:              cobra.ArbitraryArgs,
 		RunE:              showHelp,
+		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { a.verb = cmd.CommandPath() },
 	}
 	a.global.add(root)
 	root.SetFlagErrorFunc(flagError)
@@ -62,6 +63,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newCreateCmd(a),
 		newListCmd(a),
 		newStatusCmd(a),
+		newWaitCmd(a),
 		newExecCmd(a),
 		newRunCodeCmd(a),
 		newConnectCmd(a),

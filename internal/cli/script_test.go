@@ -124,6 +124,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`\d+s ago`), "AGO"},
 	{regexp.MustCompile(`"pid": \d+`), `"pid": PID`},
+	{regexp.MustCompile(`"by": "[^"]+"`), `"by": "BY"`},
 	{regexp.MustCompile(`\b\d+\.\d+ ms`), "N ms"},
 	{regexp.MustCompile(`("(?:pull|create|start|ready|exec|kill|total)": )[\d.]+`), "${1}MS"},
 	{regexp.MustCompile(`(User: +|"(?:user|owner|group)": )\S+\b"?`), "${1}ME"},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,7 +70,8 @@ func newStatusCmd(a *App) *cobra.Command {
 		Aliases: []string{"inspect"},
 		Short:   "Show a sandbox as the engine and its agent see it",
 		Long: `Show a sandbox as the engine and its agent see it. When one of them does not
-answer, what the other says is shown all the same.`,
+answer, what the other says is shown all the same. Of one that has ended is shown
+why and when, with exit code 3.`,
 		Args:              nargs(1, 1, "ID"),
 		ValidArgsFunction: a.completeSandbox(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,6 +96,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 	}
 	v := look(ctx, c, o.id)
 	if v.infoErr != nil && v.agentErr != nil {
+		if ended, ok := errors.AsType[*quixand.Ended](v.infoErr); ok {
+			return errors.Join(o.app.printEnded(ended), endedStatus())
+		}
 		return v.infoErr
 	}
 	if o.app.global.json {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/agent"
+	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -68,7 +69,9 @@ func (b *box) start(spec *adapters.Spec) error {
 	b.cancel = cancel
 	go func() {
 		defer close(b.served)
-		_ = b.agent.Serve(ctx, listener)
+		if err := b.agent.Serve(ctx, listener); err != nil {
+			_ = b.buryEnded(b.agent.End(err, agentapi.ExitDeadline))
+		}
 	}()
 	return nil
 }

@@ -44,8 +44,8 @@ func (e *Engine) Registry() *adapters.Registry {
 }
 
 // Open is an [adapters.Factory].
-func (e *Engine) Open(adapters.Config) (adapters.Adapter, error) {
-	return &Adapter{engine: e, pool: agentsock.NewPool(e.sockets, nil)}, nil
+func (e *Engine) Open(cfg adapters.Config) (adapters.Adapter, error) {
+	return &Adapter{engine: e, root: cfg.Root, pool: agentsock.NewPool(e.sockets, nil)}, nil
 }
 
 // Close ends every sandbox.
@@ -137,13 +137,15 @@ func (e *Engine) sockets(id string) string {
 // Adapter drives an [Engine].
 type Adapter struct {
 	engine *Engine
+	root   string
 	pool   *agentsock.Pool
 }
 
 var (
-	_ adapters.Adapter = (*Adapter)(nil)
-	_ adapters.Dialer  = (*Adapter)(nil)
-	_ adapters.Renamer = (*Adapter)(nil)
+	_ adapters.Adapter   = (*Adapter)(nil)
+	_ adapters.Dialer    = (*Adapter)(nil)
+	_ adapters.Renamer   = (*Adapter)(nil)
+	_ adapters.Historian = (*Adapter)(nil)
 )
 
 // Create implements [adapters.Adapter]. The working directory is one of the
@@ -263,9 +265,12 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 }
 
 // Kill implements [adapters.Adapter].
-func (a *Adapter) Kill(_ context.Context, id string, _ adapters.KillOptions) error {
+func (a *Adapter) Kill(_ context.Context, id string, opts adapters.KillOptions) error {
 	b, err := a.engine.find(id)
 	if err != nil {
+		return err
+	}
+	if err := b.buryKilled(opts); err != nil {
 		return err
 	}
 	a.engine.remove(b)

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -58,6 +60,18 @@ func (r *Runtime) Path() string { return r.path }
 
 // Sandbox is the directory of one sandbox.
 func (r *Runtime) Sandbox(id string) string { return filepath.Join(r.path, id) }
+
+// Session names the life of the file system that the directories are in. The
+// user's runtime directory is another one after each restart of the host, and
+// after the end of the user's last session.
+func (r *Runtime) Session() string {
+	base := filepath.Dir(filepath.Dir(r.path))
+	var stat unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, base, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &stat); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d %d.%d", stat.Dev_major, stat.Dev_minor, stat.Btime.Sec, stat.Btime.Nsec)
+}
 
 // Log is the file for what a sandbox's engine logs. It is beside the directory
 // and not in it, where the sandbox could put a link in its place.

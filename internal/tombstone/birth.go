@@ -3,7 +3,6 @@ package tombstone
 import (
 	"encoding/json"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -11,6 +10,7 @@ import (
 // nothing else is left of it.
 type Birth struct {
 	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"` // at its birth
 	Adapter  string            `json:"adapter"`
 	Image    string            `json:"image"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -61,12 +61,3 @@ func (s *Store) Birth(id string) (*Birth, error) {
 
 // Births lists the sandboxes whose end is not remembered.
 func (s *Store) Births() ([]string, error) { return s.ids(birthSuffix) }
-
-// BootID names this life of the host.
-func BootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}

@@ -37,6 +37,7 @@ type KillOptions struct {
 // of bounded size.
 type Ended struct {
 	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"`
 	Adapter  string            `json:"adapter"`
 	Root     string            `json:"root"`
 	Image    string            `json:"image,omitempty"`
@@ -54,7 +55,8 @@ type Ended struct {
 
 // Error tells the reason without the id, which its [Error] has.
 func (e *Ended) Error() string {
-	return fmt.Sprintf("ended %s: %s", e.Time.Local().Format(time.DateTime), e.Why())
+	ago := time.Since(e.Time).Round(time.Second)
+	return fmt.Sprintf("the sandbox ended %v ago: %s", max(0, ago), e.Why())
 }
 
 // Why tells the reason in words, on one line.
@@ -86,6 +88,8 @@ type Historian interface {
 	// Ended tells how a sandbox ended. ErrNotFound says that nothing is known
 	// of it, or that it has not ended.
 	Ended(ctx context.Context, id string) (*Ended, error)
+	// AwaitEnded waits until the sandbox has ended, and tells how.
+	AwaitEnded(ctx context.Context, id string) (*Ended, error)
 	// AllEnded lists those of the adapter's root, latest end first.
 	AllEnded(ctx context.Context) ([]*Ended, error)
 }

@@ -99,7 +99,7 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
 	if err != nil {
-		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, killOptions(false))
+		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
 		return nil, c.wrap("create", info.ID, err)
 	}
 	sb.workdir = info.Workdir
@@ -164,7 +164,7 @@ func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 		return nil, c.wrap("get", "", err)
 	}
 	info, err := c.adapter.Get(ctx, full)
-	return info, c.wrap("get", full, err)
+	return info, c.wrap("get", full, c.mourn(ctx, full, err))
 }
 
 // Kill ends the sandbox with this id, name or unambiguous prefix of an id, at
@@ -174,12 +174,8 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 	if err != nil {
 		return c.wrap("kill", "", err)
 	}
-	return c.wrap("kill", full, c.adapter.Kill(ctx, full, killOptions(false)))
-}
-
-// killOptions is for the ends that users ask for.
-func killOptions(noWait bool) adapters.KillOptions {
-	return adapters.KillOptions{Reason: adapters.ReasonKilled, NoWait: noWait}
+	err = c.adapter.Kill(ctx, full, c.killOptions(false))
+	return c.wrap("kill", full, c.mourn(ctx, full, err))
 }
 
 // Events streams what happens to sandboxes, whoever causes it, until ctx ends.

@@ -29,6 +29,7 @@ type Config struct {
 	Metadata map[string]string  // QS_METADATA, a JSON object of strings; added to every sandbox, options win
 	Logger   hclog.Logger       // nil logs nothing
 	Registry *adapters.Registry // nil is adapters.Default
+	Name     string             // of the program, for who asks who has killed a sandbox; empty is that of its file
 }
 
 const (

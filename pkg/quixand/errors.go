@@ -128,7 +128,7 @@ func saidByAgent(err error) bool {
 // whyUnavailable replaces an error of the data plane by what the engine says.
 func (s *Sandbox) whyUnavailable(ctx context.Context, err error) error {
 	if s.gone.Load() {
-		return errGone
+		return s.client.mourn(ctx, s.id, errGone)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func (s *Sandbox) whyUnavailable(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(engineErr, ErrNotFound), engineErr == nil && info.State == adapters.StateStopped:
 		s.gone.Store(true)
-		return errGone
+		return s.client.mourn(ctx, s.id, errGone)
 	case engineErr == nil && info.State == adapters.StatePaused:
 		return errPaused
 	case engineErr == nil && info.State != adapters.StateRunning:

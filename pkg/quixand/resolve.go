@@ -25,7 +25,8 @@ func (c *Client) resolve(ctx context.Context, ref string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return choose(ref, infos)
+	id, err := choose(ref, infos)
+	return id, c.mourn(ctx, ref, err)
 }
 
 func choose(ref string, infos []*Info) (string, error) {

@@ -62,7 +62,7 @@ func (s *Sandbox) Kill(ctx context.Context) error {
 	begin := time.Now()
 	// First: a lease that ends with its sandbox would ask the engine why.
 	s.lease.release()
-	err := s.client.adapter.Kill(ctx, s.id, killOptions(s.lease != nil))
+	err := s.client.adapter.Kill(ctx, s.id, s.client.killOptions(s.lease != nil))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.client.wrap("kill", s.id, err)
 	}
@@ -75,7 +75,7 @@ func (s *Sandbox) Kill(ctx context.Context) error {
 // Info describes the sandbox as the engine sees it.
 func (s *Sandbox) Info(ctx context.Context) (*Info, error) {
 	info, err := s.client.adapter.Get(ctx, s.id)
-	return info, s.client.wrap("get", s.id, err)
+	return info, s.client.wrap("get", s.id, s.client.mourn(ctx, s.id, err))
 }
 
 // Status describes the sandbox's time and work as its agent sees them.

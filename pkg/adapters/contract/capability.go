@@ -19,6 +19,7 @@ const (
 	Resolver      Capability = "resolver"       // implements adapters.Resolver
 	Checker       Capability = "checker"        // implements adapters.Checker
 	EventStreamer Capability = "event streamer" // implements adapters.EventStreamer
+	Historian     Capability = "historian"      // implements adapters.Historian
 	Pauser        Capability = "pauser"         // implements adapters.Pauser, and the host can freeze
 	Renamer       Capability = "renamer"        // implements adapters.Renamer
 

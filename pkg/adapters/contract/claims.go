@@ -27,6 +27,7 @@ func describeClaims(f *fixture) {
 			{Resolver, implements[adapters.Resolver]},
 			{Checker, implements[adapters.Checker]},
 			{EventStreamer, implements[adapters.EventStreamer]},
+			{Historian, implements[adapters.Historian]},
 			{Pauser, freezes},
 			{Renamer, implements[adapters.Renamer]},
 			{Isolation, isolates},

@@ -45,9 +45,18 @@ type Harness struct {
 	// Marks lists what the command lines of host processes that serve a sandbox
 	// contain, besides its id.
 	Marks func(ctx context.Context, id string) ([]string, error)
+	// Endings are ways to end a sandbox behind the adapter's back.
+	Endings []Ending
 	// Leftovers lists what the engine and the host still hold of a Quixand root
 	// whose sandboxes have all ended: containers, networks, processes.
 	Leftovers func(ctx context.Context, root string) ([]string, error)
+}
+
+// Ending is a way in which a sandbox can end that the adapter has no part in.
+type Ending struct {
+	Name   string // the rest of a sentence: "podman kill"
+	Reason adapters.Reason
+	End    func(ctx context.Context, root, id string) error
 }
 
 // DescribeAdapter registers every case for the adapter. It is called once in a
@@ -75,6 +84,7 @@ var groups = []func(*fixture){
 	describeTime,
 	describeLeases,
 	describeKill,
+	describeDeath,
 	describePause,
 	describeFiles,
 	describeNames,

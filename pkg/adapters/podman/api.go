@@ -28,6 +28,7 @@ type container struct {
 	Pid      int
 	Exited   bool
 	ExitedAt int64 // Unix time
+	ExitCode int
 	Ports    []portMapping
 }
 
@@ -104,6 +105,14 @@ func (c *connection) runtimeOf(ctx context.Context, id string) (string, error) {
 	return data.OCIRuntime, err
 }
 
+// outOfMemory reports whether the kernel has killed the container's first
+// process for want of memory, by what its monitor has seen.
+func (c *connection) outOfMemory(ctx context.Context, id string) (bool, error) {
+	var data struct{ State struct{ OOMKilled bool } }
+	err := c.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
+	return data.State.OOMKilled, err
+}
+
 func (c *connection) containerExists(ctx context.Context, id string) (bool, error) {
 	return c.exists(ctx, "/containers/%s/exists", id)
 }
@@ -130,10 +139,12 @@ func (c *connection) pullImage(ctx context.Context, name, policy string) (io.Rea
 	return c.stream(ctx, http.MethodPost, "/images/pull", query)
 }
 
-// events streams what happens to containers with a label, as JSON objects.
-func (c *connection) events(ctx context.Context, since, label string) (io.ReadCloser, error) {
+// events streams what has happened to containers with a label, and what happens
+// from now on where it is to follow, as JSON objects. Of several labels one
+// would do for the engine.
+func (c *connection) events(ctx context.Context, follow bool, since, label string) (io.ReadCloser, error) {
 	selected := filters(map[string][]string{"type": {"container"}, "label": {label}})
-	query := url.Values{"stream": {strconv.FormatBool(true)}, "since": {since}, "filters": {selected}}
+	query := url.Values{"stream": {strconv.FormatBool(follow)}, "since": {since}, "filters": {selected}}
 	return c.stream(ctx, http.MethodGet, "/events", query)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/quixand/quixand/internal/statedir"
@@ -127,6 +128,8 @@ func (c *creation) run(ctx context.Context) (*adapters.Info, error) {
 	if err := c.start(ctx); err != nil {
 		return nil, err
 	}
+	born := c.remember()
+	defer born.Wait()
 	if err := c.ready(ctx, watch); err != nil {
 		return nil, err
 	}
@@ -210,12 +213,28 @@ func (c *creation) start(ctx context.Context) error {
 	})
 }
 
+// remember leaves a record of the birth, while the agent is waited for.
+func (c *creation) remember() *sync.WaitGroup {
+	var done sync.WaitGroup
+	done.Go(func() {
+		birth, err := c.birthOf(c.container.Labels)
+		if err == nil {
+			birth.Name = c.spec.Name
+			err = c.graves.Born(birth)
+		}
+		if err != nil {
+			c.log.Debug("remember the birth", "sandbox", c.spec.ID, "error", err)
+		}
+	})
+	return &done
+}
+
 // undo removes what the creation has made, whatever became of its context. It
 // returns why that was necessary.
 func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	left := errors.Join(c.removeMade(ctx), c.clear(ctx, c.spec.ID, claim))
+	left := errors.Join(c.removeMade(ctx), c.clear(ctx, c.spec.ID, claim), c.graves.Unborn(c.spec.ID))
 	if left == nil {
 		return why
 	}

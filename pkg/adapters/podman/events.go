@@ -28,6 +28,12 @@ type rawEvent struct {
 	Message  string
 }
 
+// ours leaves out what is no container of ours, though it has our labels.
+func (raw *rawEvent) ours() bool {
+	_, ok := nameFrom(raw.Actor.Attributes["name"], raw.Actor.Attributes[labelID])
+	return ok
+}
+
 // Events streams what happens to the sandboxes of this root, from the moment
 // of the first iteration on.
 func (a *Adapter) Events(ctx context.Context) iter.Seq2[adapters.Event, error] {
@@ -74,7 +80,7 @@ func (s *eventStream) read(ctx context.Context, receive func(adapters.Event) boo
 	if err != nil {
 		return err
 	}
-	reports, err := conn.events(ctx, s.since.Format(time.RFC3339Nano), labelRoot+"="+s.root)
+	reports, err := conn.events(ctx, true, s.since.Format(time.RFC3339Nano), labelRoot+"="+s.root)
 	if err != nil {
 		return err
 	}
@@ -119,6 +125,5 @@ func eventFrom(raw rawEvent) (adapters.Event, bool) {
 		Type: eventTypes[raw.Action],
 		Time: time.Unix(0, raw.TimeNano),
 	}
-	_, ours := nameFrom(raw.Actor.Attributes["name"], event.ID)
-	return event, ours && event.Type != ""
+	return event, raw.ours() && event.Type != ""
 }

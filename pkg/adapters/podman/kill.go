@@ -18,15 +18,27 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 	if err != nil {
 		return err
 	}
+	tail := func() string { return "" }
+	if !opts.NoWait {
+		tail = a.askTail(ctx, id)
+	}
 	s, err := conn.find(ctx, a.root, id)
+	output := tail()
 	if err != nil {
 		return mapError(err)
 	}
 	if s == nil {
+		_, _ = a.bury(ctx, conn, id, nil)
 		if err := a.tidy(ctx, id); err != nil {
 			return mapError(err)
 		}
 		return notFound(id)
+	}
+	if s.Exited {
+		// The engine is about to remove it, and somebody else knows why.
+		_, _ = a.bury(ctx, conn, id, s)
+	} else {
+		a.buryKilled(s, opts, output)
 	}
 	monitor := monitorOf(s.ID, s.Pid)
 	defer monitor.close()
@@ -36,6 +48,7 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		monitor.kill()
 	}
 	if err := conn.remove(ctx, s.ID); err != nil {
+		_ = a.graves.Forget(id)
 		return mapError(err)
 	}
 	if err := a.tidy(ctx, id); err != nil {

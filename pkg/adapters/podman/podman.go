@@ -55,6 +55,7 @@ import (
 	"github.com/quixand/quixand/internal/agentclient"
 	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/internal/statedir"
+	"github.com/quixand/quixand/internal/tombstone"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -72,6 +73,7 @@ type Adapter struct {
 	image   string
 	log     hclog.Logger
 	dirs    *statedir.Runtime
+	graves  *tombstone.Store
 	agent   *agentbin.Finder
 	watcher agentsock.Watcher
 	pool    *agentsock.Pool
@@ -86,6 +88,7 @@ var (
 	_ adapters.Resolver      = (*Adapter)(nil)
 	_ adapters.Checker       = (*Adapter)(nil)
 	_ adapters.EventStreamer = (*Adapter)(nil)
+	_ adapters.Historian     = (*Adapter)(nil)
 	_ adapters.Pauser        = (*Adapter)(nil)
 	_ adapters.Renamer       = (*Adapter)(nil)
 )
@@ -99,6 +102,7 @@ func New(cfg adapters.Config) *Adapter {
 		image:   cfg.Image,
 		log:     cfg.Logger,
 		dirs:    dirs,
+		graves:  tombstone.Open(cfg.Root),
 		agent:   agentbin.New(cfg.Root),
 		engine:  newEngine(cfg.Logger, filepath.Dir(dirs.Path())),
 		host:    localHost{},

@@ -70,7 +70,7 @@ func (c *creation) death(ctx context.Context) error {
 	if err == nil {
 		text = fmt.Sprintf("the sandbox ended with exit code %d before its agent was ready", code)
 	}
-	if said := c.lastWords(); said != "" {
+	if said := c.lastWords(c.spec.ID); said != "" {
 		text += ": " + said
 	}
 	return c.explain(ctx, errors.New(text))
@@ -89,8 +89,8 @@ func (c *creation) explain(ctx context.Context, death error) error {
 }
 
 // lastWords returns the end of the sandbox's log as one line.
-func (c *creation) lastWords() string {
-	log, err := os.Open(c.dirs.Log(c.spec.ID))
+func (a *Adapter) lastWords(id string) string {
+	log, err := os.Open(a.dirs.Log(id))
 	if err != nil {
 		return ""
 	}

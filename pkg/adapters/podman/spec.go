@@ -141,7 +141,9 @@ func setStorage(s *containerSpec, f *facts) {
 // then, and die at once when it shall.
 func setLife(s *containerSpec, f *facts) {
 	s.Remove = true
-	s.StopTimeout = 0
+	// Who stops it by means of the engine, podman rm -f included, asks first, so
+	// that the agent can leave word of it. We do not: see removeContainer.
+	s.StopTimeout = 2
 	s.RestartPolicy = "no"
 	// An image's health checks would run a command in the sandbox for ever.
 	s.Health = healthCheck{Test: []string{"NONE"}}

@@ -19,7 +19,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 		enforced(),
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
 		contract.Isolation, contract.Networks, contract.RootUser, contract.Python, contract.Publish,
-		contract.Pauser, contract.Renamer,
+		contract.Pauser, contract.Renamer, contract.Historian,
 	),
 	SameKernel:  true,
 	Available:   available,
@@ -29,6 +29,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 	Inspect:     inspect,
 	Marks:       marks,
 	Leftovers:   leftovers,
+	Endings:     endings,
 })
 
 func TestContract(t *testing.T) {

@@ -22,15 +22,26 @@ func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []*sandbox
 			a.sweepOne(ctx, conn, s.info.ID)
 		}
 	}
-	ids, err := a.dirs.IDs()
-	if err != nil {
-		a.log.Debug("sweep", "error", err)
-	}
-	for _, id := range ids {
+	for _, id := range a.remembered() {
 		if !live[id] {
 			a.sweepOne(ctx, conn, id)
+			live[id] = true // once is enough
 		}
 	}
+	if err := a.graves.Prune(); err != nil {
+		a.log.Debug("prune", "error", err)
+	}
+}
+
+// remembered lists the sandboxes that have a directory or a record of their
+// birth. After a restart of the host that record is all there is.
+func (a *Adapter) remembered() []string {
+	ids, err := a.dirs.IDs()
+	births, err2 := a.graves.Births()
+	if err = errors.Join(err, err2); err != nil {
+		a.log.Debug("sweep", "error", err)
+	}
+	return append(ids, births...)
 }
 
 // abandoned says that nobody will ever use the sandbox, unless it is in the
@@ -53,10 +64,13 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 		defer claim.Release()
 	}
 	s, err := conn.find(ctx, a.root, id)
+	if err == nil && s != nil && !s.abandoned() {
+		return
+	}
+	if err == nil && (s == nil || s.Exited) {
+		_, _ = a.bury(ctx, conn, id, s)
+	}
 	if err == nil && s != nil {
-		if !s.abandoned() {
-			return
-		}
 		err = conn.remove(ctx, s.ID)
 	}
 	if err == nil && claim != nil {

@@ -1,0 +1,190 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/internal/bootclock"
+	"github.com/quixand/quixand/internal/tombstone"
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+const (
+	// tailPatience is how long a kill waits for the last words of a sandbox.
+	// It asks while the engine looks the container up.
+	tailPatience = 100 * time.Millisecond
+	// pastPatience bounds the engine's search in its past.
+	pastPatience = 3 * time.Second
+)
+
+// birthOf is what to remember of a sandbox from its labels.
+func (a *Adapter) birthOf(labels map[string]string) (*tombstone.Birth, error) {
+	info, err := infoFrom(labels)
+	if err != nil {
+		return nil, err
+	}
+	return &tombstone.Birth{
+		ID: info.ID, Adapter: Name, Image: info.Image, Metadata: info.Metadata, Created: info.Created,
+		Boot: bootclock.Now().Boot, Session: a.dirs.Session(),
+		IdleTimeout: duration(labels[labelIdle]), Lifetime: duration(labels[labelLifetime]),
+		MemoryBytes: info.Resources.MemoryBytes,
+	}, nil
+}
+
+func duration(milliseconds string) time.Duration {
+	ms, err := strconv.ParseInt(milliseconds, 10, 64)
+	if err != nil || ms < 0 {
+		return adapters.NoTimeout
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// epitaph is what is known of a sandbox however it ended.
+func (a *Adapter) epitaph(id string, b *tombstone.Birth) *adapters.Ended {
+	e := &adapters.Ended{ID: id, Adapter: Name, Root: a.root, Time: time.Now()}
+	if b != nil {
+		e.Name, e.Image, e.Metadata, e.Created = b.Name, b.Image, b.Metadata, b.Created
+	}
+	return e
+}
+
+// buryKilled remembers a sandbox that is about to be killed.
+func (a *Adapter) buryKilled(s *sandbox, opts adapters.KillOptions, output string) {
+	b, err := a.birthOf(s.Labels)
+	if err == nil {
+		b.Name = s.info.Name
+		e := a.epitaph(b.ID, b)
+		e.Reason, e.By, e.Limit, e.Output = opts.Reason, opts.By, limitOf(opts.Reason, b), output
+		err = a.graves.Bury(e)
+	}
+	if err != nil {
+		a.log.Debug("bury", "sandbox", s.info.ID, "error", err)
+	}
+}
+
+// bury finds out how a sandbox has ended that nobody has killed through us, and
+// remembers it. s is its container, if there still is one.
+func (a *Adapter) bury(ctx context.Context, conn *connection, id string, s *sandbox) (*adapters.Ended, error) {
+	if e, err := a.graves.Find(id); err == nil {
+		return e, nil
+	}
+	ev, labels := a.investigate(ctx, conn, id, s)
+	if ev.birth == nil && ev.end == nil && ev.engine == (engineWord{}) {
+		return nil, notFound(id)
+	}
+	birth := ev.birth
+	if birth == nil && labels != nil {
+		birth, _ = a.birthOf(labels)
+	}
+	e := a.epitaph(id, birth)
+	ev.verdict(e)
+	err := a.graves.BuryOnce(e)
+	a.log.Debug("buried", "sandbox", id, "reason", e.Reason, "error", err)
+	return e, nil
+}
+
+// investigate collects the evidence, and the container's labels if the engine
+// still knows them.
+func (a *Adapter) investigate(ctx context.Context, conn *connection, id string, s *sandbox) (*evidence, map[string]string) {
+	ev := &evidence{boot: bootclock.Now().Boot, session: a.dirs.Session()}
+	ev.birth, _ = a.graves.Birth(id)
+	ev.end, _ = agentsock.ReadEnd(a.dirs.Sandbox(id))
+	ev.log = a.lastWords(id)
+	word, labels := a.recall(ctx, conn, id, ev.birth)
+	if s != nil {
+		labels = s.Labels
+		word.examine(ctx, conn, s)
+	}
+	ev.engine = word
+	return ev, labels
+}
+
+// examine adds what the engine says of a container that it still has.
+func (w *engineWord) examine(ctx context.Context, conn *connection, s *sandbox) {
+	w.noMemory, _ = conn.outOfMemory(ctx, s.ID)
+	if w.exit == nil && s.Exited {
+		w.died, w.exit = time.Unix(s.ExitedAt, 0), &s.ExitCode
+	}
+}
+
+// recall asks the engine for its past: its events outlive its containers.
+func (a *Adapter) recall(ctx context.Context, conn *connection, id string, b *tombstone.Birth) (word engineWord, labels map[string]string) {
+	ctx, cancel := context.WithTimeout(ctx, pastPatience)
+	defer cancel()
+	since := time.Now().Add(-tombstone.MaxAge)
+	if b != nil && b.Created.After(since) {
+		since = b.Created
+	}
+	err := conn.pastEvents(ctx, since, labelID+"="+id, func(raw rawEvent) {
+		if !raw.ours() || raw.Actor.Attributes[labelRoot] != a.root {
+			return
+		}
+		labels = raw.Actor.Attributes
+		word.learn(raw)
+	})
+	if err != nil {
+		a.log.Debug("ask for past events", "sandbox", id, "error", err)
+	}
+	return word, labels
+}
+
+func (w *engineWord) learn(raw rawEvent) {
+	switch raw.Action {
+	case "kill", "stop":
+		w.told = true
+	case "died":
+		w.died = time.Unix(0, raw.TimeNano)
+		if code, err := strconv.Atoi(raw.Actor.Attributes["containerExitCode"]); err == nil {
+			w.exit = &code
+		}
+	}
+}
+
+// pastEvents passes on what has happened to containers with a label.
+func (c *connection) pastEvents(ctx context.Context, since time.Time, label string, receive func(rawEvent)) error {
+	reports, err := c.events(ctx, false, since.Format(time.RFC3339Nano), label)
+	if err != nil {
+		return err
+	}
+	defer reports.Close()
+	decoder := json.NewDecoder(reports)
+	for {
+		var raw rawEvent
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		receive(raw)
+	}
+}
+
+// askTail asks a sandbox for its last words, while its caller does something
+// else. The function that it returns waits for the answer, and no longer than
+// is worth it.
+func (a *Adapter) askTail(ctx context.Context, id string) func() string {
+	ctx, cancel := context.WithTimeout(ctx, tailPatience)
+	// A connection of its own: one that is lost is not worth to be mended now.
+	transport := agentsock.Transport(a.dirs.Sandbox(id), adapters.AgentPort)
+	answer := make(chan string, 1)
+	go func() {
+		defer transport.CloseIdleConnections()
+		text, err := agentclient.New(transport).Tail(ctx)
+		if err != nil {
+			text = ""
+		}
+		answer <- text
+	}()
+	return func() string {
+		defer cancel()
+		return <-answer
+	}
+}
