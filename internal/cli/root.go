@@ -63,6 +63,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newCreateCmd(a),
 		newListCmd(a),
 		newStatusCmd(a),
+		newLogsCmd(a),
 		newWaitCmd(a),
 		newExecCmd(a),
 		newRunCodeCmd(a),
