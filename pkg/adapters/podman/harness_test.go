@@ -113,7 +113,7 @@ func inspect(ctx context.Context, id string) (string, error) {
 }
 
 // marks are the container's id, which conmon and the runtime are started with,
-// and the network namespace, which pasta is.
+// and the network namespace, which pasta and slirp4netns are.
 func marks(ctx context.Context, id string) ([]string, error) {
 	text, err := inspect(ctx, id)
 	if err != nil {
@@ -144,7 +144,7 @@ func leftovers(ctx context.Context, root string) ([]string, error) {
 	return append(left, widowedNetworks()...), nil
 }
 
-// widowedNetworks lists the pasta processes whose namespace has no file any more.
+// widowedNetworks lists the network helpers whose namespace has no file any more.
 func widowedNetworks() []string {
 	var left []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -154,11 +154,11 @@ func widowedNetworks() []string {
 			continue // it has ended
 		}
 		args := strings.Split(string(cmdline), "\x00")
-		i := slices.Index(args, "--netns")
-		if i < 0 || i+1 >= len(args) || !strings.Contains(args[0], "pasta") {
+		i := slices.IndexFunc(args, func(arg string) bool { return filepath.Base(filepath.Dir(arg)) == "netns" })
+		if helper := filepath.Base(args[0]); i < 0 || !strings.HasPrefix(helper, "pasta") && helper != "slirp4netns" {
 			continue
 		}
-		if _, err := os.Stat(args[i+1]); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(args[i]); errors.Is(err, os.ErrNotExist) {
 			left = append(left, strings.Join(args, " "))
 		}
 	}

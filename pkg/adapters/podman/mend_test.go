@@ -42,10 +42,10 @@ func TestStateIsRebuilt(t *testing.T) {
 		"log":               func(a *Adapter, id string) error { return os.Remove(a.dirs.Log(id)) },
 		"runtime directory": func(a *Adapter, _ string) error { return os.RemoveAll(a.dirs.Path()) },
 		"Quixand root":      func(a *Adapter, _ string) error { return os.RemoveAll(a.root) },
-		"directory, and another was put there": func(a *Adapter, id string) error {
+		"directory replaced": func(a *Adapter, id string) error {
 			return errors.Join(os.RemoveAll(a.dirs.Sandbox(id)), os.Mkdir(a.dirs.Sandbox(id), 0o700))
 		},
-		"socket, and another was put there": func(a *Adapter, id string) error {
+		"socket replaced": func(a *Adapter, id string) error {
 			return errors.Join(os.Remove(socketIn(a, id)), deadSocket(socketIn(a, id)))
 		},
 	} {

@@ -19,6 +19,15 @@ import (
 // the engine's time.
 const expected = 100 * time.Millisecond
 
+// unasked is how long the engine is left alone. Podman 4 cannot tell how a
+// container has ended that it has removed since, so it is asked at once.
+func (c *connection) unasked() time.Duration {
+	if c.version.Major < 5 {
+		return 0
+	}
+	return expected
+}
+
 // ready waits until the agent answers. A sandbox that ends before it does is
 // not waited for.
 func (c *creation) ready(ctx context.Context, watch *agentsock.Watch) error {
@@ -27,7 +36,7 @@ func (c *creation) ready(ctx context.Context, watch *agentsock.Watch) error {
 		var mourner sync.WaitGroup
 		mourner.Go(func() {
 			select {
-			case <-time.After(expected):
+			case <-time.After(c.conn.unasked()):
 				dead(c.death(alive))
 			case <-alive.Done():
 			}
