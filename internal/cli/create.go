@@ -19,12 +19,23 @@ type sandboxFlags struct {
 	memory  bytesValue
 }
 
-func (s *sandboxFlags) add(cmd *cobra.Command, getenv func(string) string) {
+func (s *sandboxFlags) add(cmd *cobra.Command, a *App) {
 	f, o := cmd.Flags(), &s.options
 	f.StringVar(&o.Template, "image", "", "image or template to start from; also --template (default $QS_IMAGE, or python:3.11-slim)")
+	f.StringVar(&o.Snapshot, "snapshot", "", "snapshot to start from, with its workdir and metadata; see qs snapshot")
+	if err := cmd.RegisterFlagCompletionFunc("snapshot", a.completeSnapshot); err != nil {
+		panic(err) // the flag was added twice
+	}
+	addChoice(cmd, &o.Pull, "pull", "fetch the image: missing, always or never", quixand.PullMissing, quixand.PullAlways, quixand.PullNever)
+	s.addOwn(cmd, a)
+}
+
+// addOwn adds what even a sandbox that is a copy of another has of its own.
+func (s *sandboxFlags) addOwn(cmd *cobra.Command, a *App) {
+	f, o := cmd.Flags(), &s.options
 	f.StringVar(&o.Name, "name", "", "call the sandbox by a name, too, which stands for its id")
 	f.Var(durationValue{d: &o.Lifetime}, "lifetime", "end the sandbox after this time, busy or not")
-	f.VarP(pairsValue{pairs: &o.Env, lookup: getenv}, "env", "e", "set a variable for every command; KEY alone takes its value from here")
+	f.VarP(pairsValue{pairs: &o.Env, lookup: a.Getenv}, "env", "e", "set a variable for every command; KEY alone takes its value from here")
 	f.VarP(pairsValue{pairs: &o.Metadata}, "metadata", "m", "keep a pair with the sandbox; ls can select by it")
 	f.StringVarP(&o.Workdir, "workdir", "w", "", "where commands start and relative paths begin (default /workspace)")
 	addChoice(cmd, &o.Network, "network", "bridge: a way out and none to this host; none: no network", quixand.NetworkBridge, quixand.NetworkNone)
@@ -32,8 +43,12 @@ func (s *sandboxFlags) add(cmd *cobra.Command, getenv func(string) string) {
 	f.Var(&s.memory, "memory", "limit memory and swap together, such as 512m")
 	f.Float64Var(&o.Resources.CPUs, "cpus", 0, "limit processor time, such as 1.5")
 	f.Int64Var(&o.Resources.PIDs, "pids-limit", 0, "limit processes and threads; also --pids")
-	addChoice(cmd, &o.Pull, "pull", "fetch the image: missing, always or never", quixand.PullMissing, quixand.PullAlways, quixand.PullNever)
 	f.SetNormalizeFunc(otherNames)
+}
+
+// addTimeout is for sandboxes that stay.
+func (s *sandboxFlags) addTimeout(cmd *cobra.Command) {
+	cmd.Flags().Var(durationValue{d: &s.options.Timeout, never: true}, "timeout", "end the sandbox after this idle time, or never (default $QS_TIMEOUT_DEFAULT, or 5m)")
 }
 
 // otherNames accepts the names that other tools have for our flags.
@@ -87,8 +102,8 @@ reached its lifetime. A running command is not idle.`,
 		},
 	}
 	f := cmd.Flags()
-	o.sandbox.add(cmd, a.Getenv)
-	f.Var(durationValue{d: &o.sandbox.options.Timeout, never: true}, "timeout", "end the sandbox after this idle time, or never (default $QS_TIMEOUT_DEFAULT, or 5m)")
+	o.sandbox.add(cmd, a)
+	o.sandbox.addTimeout(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")
 	return cmd

@@ -33,10 +33,10 @@ type engineServer struct {
 	listener net.Listener
 }
 
-func serveEngine(socket string) (*engineServer, error) {
+func serveEngine(socket, root string) (*engineServer, error) {
 	s := &engineServer{engine: fake.NewEngine()}
 	var err error
-	if s.adapter, err = s.engine.Open(adapters.Config{}); err != nil {
+	if s.adapter, err = s.engine.Open(adapters.Config{Root: root}); err != nil {
 		return nil, err
 	}
 	if s.listener, err = net.Listen("unix", socket); err != nil {
@@ -75,7 +75,7 @@ type EngineDeadline struct {
 	Idle time.Duration
 }
 
-// EngineName is the argument of Rename.
+// EngineName is the argument of Rename and of Snapshot.
 type EngineName struct{ ID, Name string }
 
 // EngineReply carries an error as well as a result: net/rpc keeps only its text.
@@ -84,6 +84,8 @@ type EngineReply struct {
 	Infos   []*adapters.Info
 	Ended   []*adapters.Ended
 	Sockets string // of a new sandbox
+
+	Snapshots []*adapters.Snapshot
 
 	Failed           bool
 	Phase            adapters.Phase
@@ -202,6 +204,28 @@ func (s *engineMethods) Rename(n EngineName, r *EngineReply) error {
 	return nil
 }
 
+func (s *engineMethods) Snapshot(n EngineName, r *EngineReply) error {
+	snap, err := s.adapter.(adapters.Snapshotter).Snapshot(context.Background(), n.ID, n.Name)
+	r.Snapshots = []*adapters.Snapshot{snap}
+	if err != nil {
+		r.Snapshots = nil
+	}
+	r.fail(err)
+	return nil
+}
+
+func (s *engineMethods) ListSnapshots(_ string, r *EngineReply) error {
+	var err error
+	r.Snapshots, err = s.adapter.(adapters.Snapshotter).Snapshots(context.Background())
+	r.fail(err)
+	return nil
+}
+
+func (s *engineMethods) RemoveSnapshot(name string, r *EngineReply) error {
+	r.fail(s.adapter.(adapters.Snapshotter).RemoveSnapshot(context.Background(), name))
+	return nil
+}
+
 // engineClient is the adapter of that engine, in the process of qs.
 type engineClient struct {
 	socket  string
@@ -210,12 +234,13 @@ type engineClient struct {
 }
 
 var (
-	_ adapters.Adapter   = (*engineClient)(nil)
-	_ adapters.Dialer    = (*engineClient)(nil)
-	_ adapters.Resolver  = (*engineClient)(nil)
-	_ adapters.Checker   = (*engineClient)(nil)
-	_ adapters.Renamer   = (*engineClient)(nil)
-	_ adapters.Historian = (*engineClient)(nil)
+	_ adapters.Adapter     = (*engineClient)(nil)
+	_ adapters.Dialer      = (*engineClient)(nil)
+	_ adapters.Resolver    = (*engineClient)(nil)
+	_ adapters.Checker     = (*engineClient)(nil)
+	_ adapters.Renamer     = (*engineClient)(nil)
+	_ adapters.Snapshotter = (*engineClient)(nil)
+	_ adapters.Historian   = (*engineClient)(nil)
 )
 
 func openEngine(cfg adapters.Config) (adapters.Adapter, error) {
@@ -327,6 +352,27 @@ func (c *engineClient) AllEnded(context.Context) ([]*adapters.Ended, error) {
 		return nil, err
 	}
 	return r.Ended, nil
+}
+
+func (c *engineClient) Snapshot(_ context.Context, id, name string) (*adapters.Snapshot, error) {
+	r, err := c.call("Snapshot", EngineName{id, name})
+	if err != nil {
+		return nil, err
+	}
+	return r.Snapshots[0], nil
+}
+
+func (c *engineClient) Snapshots(context.Context) ([]*adapters.Snapshot, error) {
+	r, err := c.call("ListSnapshots", "")
+	if err != nil {
+		return nil, err
+	}
+	return r.Snapshots, nil
+}
+
+func (c *engineClient) RemoveSnapshot(_ context.Context, name string) error {
+	_, err := c.call("RemoveSnapshot", name)
+	return err
 }
 
 // sockets finds the way to an agent without the engine.

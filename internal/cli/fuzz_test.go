@@ -23,12 +23,12 @@ func FuzzValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		o := new(sandboxFlags)
 		cmd := new(cobra.Command)
-		o.add(cmd, func(string) string { return "value" })
+		o.add(cmd, &App{Getenv: func(string) string { return "value" }})
 		for _, name := range []string{"lifetime", "env", "metadata", "publish", "memory", "network", "pull"} {
 			_ = cmd.Flags().Set(name, text) // what it refuses is as it was
 		}
 		checkValues(t, &o.options, int64(o.memory))
-		if id, path, ok := cutID(text); ok && (!adapters.ValidID(id) || path == "") {
+		if id, path, ok := cutID(text); ok && (!adapters.ValidID(id) && !adapters.ValidName(id) || path == "") {
 			t.Errorf("%q is the id %q and the path %q", text, id, path)
 		}
 	})

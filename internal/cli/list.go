@@ -26,6 +26,8 @@ type sandboxJSON struct {
 	Ports     []quixand.PortMapping `json:"ports"`
 	Metadata  map[string]string     `json:"metadata"`
 	Resources resourcesJSON         `json:"resources"`
+	Snapshot  string                `json:"snapshot,omitempty"` // that it was created from
+	Fork      string                `json:"fork,omitempty"`     // id of the sandbox that it is a fork of
 }
 
 // resourcesJSON has null for what is not limited.
@@ -39,6 +41,7 @@ func newSandboxJSON(i *quixand.Info) sandboxJSON {
 	out := sandboxJSON{
 		ID: i.ID, Name: i.Name, Image: i.Image, State: i.State, Created: i.Created.UTC(), Adapter: i.Adapter, Root: i.Root,
 		Workdir: i.Workdir, Network: i.Network, Ports: i.Ports, Metadata: i.Metadata,
+		Snapshot: i.Snapshot, Fork: i.Fork,
 		Resources: resourcesJSON{
 			MemoryBytes: limit(i.Resources.MemoryBytes),
 			CPUs:        limit(i.Resources.CPUs),

@@ -39,7 +39,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "e")
-	server, err := serveEngine(socket)
+	server, err := serveEngine(socket, "")
 	if err != nil {
 		t.Fatal(err)
 	}

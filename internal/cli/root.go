@@ -49,7 +49,7 @@ func newRootCmd(a *App) *cobra.Command {
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
 	sandbox := newGroupCmd("sandbox", "Create, use and end sandboxes", sandboxVerbs(a)...)
-	addGrouped(root, groupSandbox, append(sandboxVerbs(a), newRunCmd(a), sandbox)...)
+	addGrouped(root, groupSandbox, append(sandboxVerbs(a), newRunCmd(a), sandbox, newSnapshotsCmd(a))...)
 	addGrouped(root, groupFiles, newCpCmd(a), newFilesCmd(a))
 	help := newHelpCmd(root)
 	addGrouped(root, groupOther, newVersionCmd(a), newDoctorCmd(a), newCompletionCmd(a), help)
@@ -75,6 +75,8 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newPauseCmd(a),
 		newResumeCmd(a),
 		newRenameCmd(a),
+		newSnapshotCmd(a),
+		newForkCmd(a),
 		newKillCmd(a),
 	}
 }

@@ -48,7 +48,7 @@ Ctrl-C interrupts the command; the second time it kills it.`,
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false)
-	o.sandbox.add(cmd, a.Getenv)
+	o.sandbox.add(cmd, a)
 	o.command.add(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "do not show the progress of a pull")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")

@@ -82,7 +82,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv(engineSocket, socket)
 	env.Setenv("TERM", "xterm")
 	env.Setenv(noRaceSleep())
-	server, err := serveEngine(socket)
+	server, err := serveEngine(socket, root)
 	if err != nil {
 		return err
 	}

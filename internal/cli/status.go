@@ -173,6 +173,12 @@ func (v *twoViews) printInfo(t *table, now time.Time) {
 		t.row("Name:", i.Name)
 	}
 	t.row("Image:", i.Image)
+	if i.Snapshot != "" {
+		t.row("Snapshot:", i.Snapshot)
+	}
+	if i.Fork != "" {
+		t.row("Fork of:", i.Fork)
+	}
 	t.row("State:", string(i.State))
 	t.row("Created:", relative(now, i.Created))
 	t.row("Workdir:", i.Workdir)

@@ -33,7 +33,7 @@ func newBox(spec *adapters.Spec) (*box, error) {
 	}
 	b := &box{dir: dir, sockets: filepath.Join(dir, "sock"), served: make(chan struct{})}
 	b.info = adapters.Info{
-		ID: spec.ID, Name: spec.Name, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
+		ID: spec.ID, Name: spec.Name, Snapshot: spec.Snapshot, Fork: spec.Fork, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
 		Metadata: spec.Metadata, Root: spec.Root, Ephemeral: spec.Ephemeral,
 	}

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -29,12 +30,15 @@ const Name = "fake"
 // Engine holds the sandboxes of any number of adapters, as the service of a
 // real engine does.
 type Engine struct {
-	mu    sync.Mutex
-	boxes map[string]*box
+	mu        sync.Mutex
+	boxes     map[string]*box
+	snapshots map[snapshotKey]*snapshot
 }
 
 // NewEngine returns an Engine without sandboxes. Close ends those it has then.
-func NewEngine() *Engine { return &Engine{boxes: make(map[string]*box)} }
+func NewEngine() *Engine {
+	return &Engine{boxes: make(map[string]*box), snapshots: make(map[snapshotKey]*snapshot)}
+}
 
 // Registry returns a registry with this engine's adapter alone, under [Name].
 func (e *Engine) Registry() *adapters.Registry {
@@ -48,10 +52,14 @@ func (e *Engine) Open(cfg adapters.Config) (adapters.Adapter, error) {
 	return &Adapter{engine: e, root: cfg.Root, pool: agentsock.NewPool(e.sockets, nil)}, nil
 }
 
-// Close ends every sandbox.
+// Close ends every sandbox and removes the snapshots.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	boxes := slices.Collect(maps.Values(e.boxes))
+	for _, s := range e.snapshots {
+		_ = os.RemoveAll(s.dir)
+	}
+	clear(e.snapshots)
 	e.mu.Unlock()
 	for _, b := range boxes {
 		e.remove(b)
@@ -142,10 +150,11 @@ type Adapter struct {
 }
 
 var (
-	_ adapters.Adapter   = (*Adapter)(nil)
-	_ adapters.Dialer    = (*Adapter)(nil)
-	_ adapters.Renamer   = (*Adapter)(nil)
-	_ adapters.Historian = (*Adapter)(nil)
+	_ adapters.Adapter     = (*Adapter)(nil)
+	_ adapters.Dialer      = (*Adapter)(nil)
+	_ adapters.Renamer     = (*Adapter)(nil)
+	_ adapters.Snapshotter = (*Adapter)(nil)
+	_ adapters.Historian   = (*Adapter)(nil)
 )
 
 // Create implements [adapters.Adapter]. The working directory is one of the
@@ -163,8 +172,10 @@ func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 	err := a.engine.phases(
 		ctx, spec,
 		step{adapters.PhaseCreate, spec.Budgets.Create, func(context.Context) (err error) {
-			b, err = newBox(spec)
-			return err
+			if b, err = newBox(spec); err != nil {
+				return err
+			}
+			return a.fill(b, spec)
 		}},
 		step{adapters.PhaseStart, spec.Budgets.Start, func(context.Context) error { return b.start(spec) }},
 		step{adapters.PhaseReady, spec.Budgets.Ready, func(ctx context.Context) error {

@@ -18,7 +18,7 @@ var engine = fake.NewEngine()
 var _ = contract.DescribeAdapter(fake.Name, contract.Harness{
 	New:    engine.Open,
 	Image:  "this process",
-	Claims: append(python(), contract.Dialer, contract.Renamer, contract.Historian),
+	Claims: append(python(), contract.Dialer, contract.Renamer, contract.Snapshotter, contract.Historian),
 })
 
 // python is a capability of this machine, where the fake's sandboxes run.

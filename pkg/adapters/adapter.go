@@ -34,7 +34,8 @@ type Adapter interface {
 	// sandbox is left. ctx bounds the creation, not the sandbox's life.
 	// A spec that asks for what the engine cannot enforce is refused with
 	// ErrUnsupported before anything is made; a taken ID or Name is ErrExists,
-	// and a Name is ErrUnsupported where the adapter is no [Renamer].
+	// and a Name is ErrUnsupported where the adapter is no [Renamer], as are
+	// Snapshot and Fork where it is no [Snapshotter].
 	Create(ctx context.Context, spec *Spec) (*Info, error)
 
 	// Get describes one sandbox, or fails with ErrNotFound. A container of
@@ -96,6 +97,26 @@ type Pauser interface {
 // ErrExists.
 type Renamer interface {
 	Rename(ctx context.Context, id, name string) error
+}
+
+// Snapshotter is implemented by adapters that can keep a sandbox's file system,
+// and create sandboxes from what was kept (Spec.Snapshot) or from another
+// sandbox's (Spec.Fork). Memory, processes and the environment are not kept.
+// Snapshots are the Quixand root's, and live until they are removed; what a fork
+// is made from goes with the fork.
+type Snapshotter interface {
+	// Snapshot keeps the file system of a sandbox, running or paused, under a
+	// name ([ValidName]); a taken one is ErrExists. A running sandbox stands
+	// still meanwhile where the host can freeze it, so that what is kept is
+	// the file system of one moment.
+	Snapshot(ctx context.Context, id, name string) (*Snapshot, error)
+
+	// Snapshots lists the root's snapshots, newest first.
+	Snapshots(ctx context.Context) ([]*Snapshot, error)
+
+	// RemoveSnapshot removes one. An unknown name is ErrNotFound, and one that
+	// sandboxes have been created from and still use is ErrConflict.
+	RemoveSnapshot(ctx context.Context, name string) error
 }
 
 // Checker is implemented by adapters that can examine their engine and the

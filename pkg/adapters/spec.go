@@ -5,11 +5,16 @@ import "time"
 // Spec is everything an adapter needs to create a sandbox. pkg/quixand fills
 // in the defaults, so adapters read it and never guess.
 type Spec struct {
-	ID      string // never empty; see ValidID
-	Name    string // may be empty; see ValidName
-	Root    string // never empty; absolute path of the Quixand root that owns it
-	Image   string // never empty; an image reference as the engine reads it
-	Workdir string // never empty; absolute; created when the image lacks it
+	ID    string // never empty; see ValidID
+	Name  string // may be empty; see ValidName
+	Root  string // never empty; absolute path of the Quixand root that owns it
+	Image string // never empty; an image reference as the engine reads it
+	// Snapshot names the snapshot that the sandbox starts from, Fork the sandbox
+	// of whose file system it gets a copy. At most one of them is set; Image then
+	// only says what that one had started from, and Pull is PullNever.
+	Snapshot string
+	Fork     string
+	Workdir  string // never empty; absolute; created when the image lacks it
 
 	Env      map[string]string // for every command; not stored with the engine
 	Metadata map[string]string // stored with the engine, returned in Info
@@ -80,6 +85,7 @@ type Phase string
 
 const (
 	PhasePull   Phase = "pull"   // the image comes from its registry
+	PhaseCopy   Phase = "copy"   // a fork's file system becomes an image; bounded as a pull is
 	PhaseCreate Phase = "create" // the engine makes the container
 	PhaseStart  Phase = "start"  // the engine starts its first process
 	PhaseReady  Phase = "ready"  // the agent answers
@@ -100,6 +106,8 @@ type Info struct {
 	Name      string            `json:"name,omitempty"` // that people gave it, if they did
 	Adapter   string            `json:"adapter"`
 	Image     string            `json:"image"`
+	Snapshot  string            `json:"snapshot,omitempty"` // that it was created from
+	Fork      string            `json:"fork,omitempty"`     // id of the sandbox that it is a fork of
 	State     State             `json:"state"`
 	Created   time.Time         `json:"created"`
 	Workdir   string            `json:"workdir"`

@@ -84,23 +84,32 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
+	opts, err := c.basedOnSnapshot(ctx, opts)
+	if err != nil {
+		return nil, c.wrap("create", "", err)
+	}
 	spec, err := opts.spec(&c.cfg)
 	if err != nil {
 		return nil, c.wrap("create", "", err)
 	}
+	return c.create(ctx, "create", opts, spec)
+}
+
+// create starts what the options have become.
+func (c *Client) create(ctx context.Context, op string, opts *Options, spec *adapters.Spec) (*Sandbox, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, c.wrap("create", "", err)
+		return nil, c.wrap(op, "", err)
 	}
 	begin := time.Now()
 	info, err := c.adapter.Create(ctx, spec)
 	if err != nil {
-		return nil, c.wrap("create", spec.ID, err)
+		return nil, c.wrap(op, spec.ID, err)
 	}
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
 	if err != nil {
 		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
-		return nil, c.wrap("create", info.ID, err)
+		return nil, c.wrap(op, info.ID, err)
 	}
 	sb.workdir = info.Workdir
 	if opts.Ephemeral {

@@ -11,6 +11,9 @@ type Options struct {
 	// Template is the image or template that the sandbox starts from;
 	// empty is Config.Image.
 	Template string
+	// Snapshot names the snapshot that the sandbox starts from, in place of a
+	// template. Its workdir and metadata are the sandbox's unless told otherwise.
+	Snapshot string
 	// Name is what people call the sandbox, beside its id: 1 to 63 lower-case
 	// letters, digits, '-' and '_'. One that another sandbox of the Quixand root
 	// has is ErrExists. Empty is none; [Sandbox.Rename] changes it.
@@ -77,6 +80,8 @@ type (
 	Progress = adapters.Progress
 	// Phase is a step of a creation.
 	Phase = adapters.Phase
+	// Snapshot is the file system of a sandbox at one moment.
+	Snapshot = adapters.Snapshot
 	// Event is one change in the life of a sandbox.
 	Event = adapters.Event
 	// Check is one finding about the engine and the host.

@@ -37,6 +37,7 @@ func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 	s := &adapters.Spec{
 		ID:          newID(),
 		Name:        o.Name,
+		Snapshot:    o.Snapshot,
 		Root:        cfg.Root,
 		Image:       firstSet(o.Template, cfg.Image),
 		Workdir:     firstSet(o.Workdir, defaultWorkdir),
@@ -127,9 +128,11 @@ func checkName(name string) error {
 		return nil
 	}
 	e := invalid("%q cannot be the name of a sandbox", name)
-	e.Hint = "a name has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter or a digit"
+	e.Hint = hintName
 	return e
 }
+
+const hintName = "a name has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter or a digit"
 
 func checkText(name, s string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {

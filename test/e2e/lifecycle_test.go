@@ -43,3 +43,35 @@ var _ = Describe("qs rename", needsEngine, Ordered, ContinueOnFailure, func() {
 		Expect(out.Stderr).To(ContainSubstring("there is a sandbox second already\nhint: "))
 	})
 })
+
+var _ = Describe("qs snapshot", needsEngine, Ordered, ContinueOnFailure, func() {
+	id := shared("--metadata", "team=mine")
+
+	It("keeps files for sandboxes to come", limit, func(ctx SpecContext) {
+		ok(ctx, "exec", *id, "sh", "-c", "echo kept >file")
+		Expect(ok(ctx, "snapshot", *id, "--name", "ready")).To(Equal("ready"))
+		DeferCleanup(func(ctx SpecContext) { qs(ctx, "snapshots", "rm", "ready") })
+		Expect(ok(ctx, "snapshots", "ls")).To(MatchRegexp(`NAME .*\nready +\S+ +%s +\d+\.\d MiB +\d+s ago`, *id))
+		Expect(ok(ctx, "run", "--snapshot", "ready", "--", "cat", "file")).To(Equal("kept"))
+		Expect(ok(ctx, "snapshots", "rm", "ready")).To(Equal("ready"))
+	})
+	It("says what is wrong in one line, with nothing changed", limit, func(ctx SpecContext) {
+		for _, args := range [][]string{
+			{"snapshot", *id, "--name", "UPPER"},
+			{"snapshots", "rm", "nosuch"},
+			{"create", "--snapshot", "nosuch"},
+		} {
+			out := qs(ctx, args...)
+			Expect(out.Code).To(BeElementOf(1, 3), "%v", args)
+			Expect(out.Stderr).To(MatchRegexp(`^qs: .+\nhint: .+\n$`), "%v", args)
+		}
+		Expect(ok(ctx, "snapshots", "ls", "--quiet")).To(BeEmpty())
+	})
+	It("forks", limit, func(ctx SpecContext) {
+		ok(ctx, "exec", *id, "sh", "-c", "echo shared >file")
+		fork := ok(ctx, "fork", *id)
+		DeferCleanup(func(ctx SpecContext) { ok(ctx, "kill", fork) })
+		Expect(ok(ctx, "exec", fork, "cat", "file")).To(Equal("shared"))
+		Expect(ok(ctx, "ps", "--metadata", "team=mine", "--quiet")).To(ContainSubstring(fork))
+	})
+})

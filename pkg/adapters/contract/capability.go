@@ -22,6 +22,7 @@ const (
 	Historian     Capability = "historian"      // implements adapters.Historian
 	Pauser        Capability = "pauser"         // implements adapters.Pauser, and the host can freeze
 	Renamer       Capability = "renamer"        // implements adapters.Renamer
+	Snapshotter   Capability = "snapshotter"    // implements adapters.Snapshotter
 
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say
@@ -40,6 +41,7 @@ const (
 	Images      Capability = "images"      // Harness.Import
 	Busybox     Capability = "busybox"     // Images, and a busybox on this host
 	Stranger    Capability = "stranger"    // Harness.Stranger
+	Leftovers   Capability = "leftovers"   // Harness.Leftovers
 	Inspect     Capability = "inspect"     // Harness.Inspect
 	SameKernel  Capability = "same kernel" // Harness.SameKernel
 	Outside     Capability = "outside"     // $QS_TEST_OUTSIDE, an address that a bridge reaches
@@ -58,6 +60,7 @@ func (h *Harness) capabilities() []Capability {
 		Images:      h.Import != nil,
 		Busybox:     h.Import != nil && busybox() != "",
 		Stranger:    h.Stranger != nil,
+		Leftovers:   h.Leftovers != nil,
 		Inspect:     h.Inspect != nil,
 		SameKernel:  h.SameKernel,
 		Outside:     os.Getenv(outsideVariable) != "",

@@ -29,6 +29,7 @@ func describeClaims(f *fixture) {
 			{EventStreamer, implements[adapters.EventStreamer]},
 			{Historian, implements[adapters.Historian]},
 			{Pauser, freezes},
+			{Snapshotter, implements[adapters.Snapshotter]},
 			{Renamer, implements[adapters.Renamer]},
 			{Isolation, isolates},
 			{Networks, separatesNetworks},

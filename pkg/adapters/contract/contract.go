@@ -86,6 +86,8 @@ var groups = []func(*fixture){
 	describeKill,
 	describeDeath,
 	describePause,
+	describeSnapshots,
+	describeForks,
 	describeFiles,
 	describeNames,
 	describeDirectories,

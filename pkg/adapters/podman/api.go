@@ -133,6 +133,31 @@ func (c *connection) exists(ctx context.Context, path, name string) (bool, error
 	return true, resp.Process(nil)
 }
 
+// image is what a list tells of one.
+type image struct {
+	Names   []string
+	Labels  map[string]string
+	Created int64 // Unix time
+	Size    int64
+}
+
+// commitContainer makes an image of a container's file system. The changes are
+// in the words of a Containerfile.
+func (c *connection) commitContainer(ctx context.Context, id string, q commitQuery) error {
+	return c.call(ctx, http.MethodPost, "/commit", q.values(id), nil, nil)
+}
+
+// listImages lists the images of a repository, whatever their tags.
+func (c *connection) listImages(ctx context.Context, reference string) (found []image, err error) {
+	query := url.Values{"filters": {filters(map[string][]string{"reference": {reference}})}}
+	return found, c.call(ctx, http.MethodGet, "/images/json", query, nil, &found)
+}
+
+// removeImage removes a name, and the image when that was its last.
+func (c *connection) removeImage(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/images/%s", nil, nil, nil, name)
+}
+
 // pullImage streams the engine's reports, one JSON object after the other.
 func (c *connection) pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
 	query := url.Values{"reference": {name}, "policy": {policy}}

@@ -88,7 +88,7 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 	}
 	f := &facts{
 		api: conn.version, controllers: a.host.controllers(), addresses: addresses,
-		agent: agent, dir: a.dirs.Sandbox(spec.ID), log: a.dirs.Log(spec.ID), created: created,
+		image: a.imageOf(spec), agent: agent, dir: a.dirs.Sandbox(spec.ID), log: a.dirs.Log(spec.ID), created: created,
 	}
 	container, err := specFor(spec, f)
 	if !errors.Is(err, adapters.ErrUnsupported) {
@@ -113,6 +113,11 @@ type creation struct {
 }
 
 func (c *creation) run(ctx context.Context) (*adapters.Info, error) {
+	if c.spec.Fork != "" {
+		if err := c.copySource(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.obtain(ctx); err != nil {
 		return nil, err
 	}
@@ -234,7 +239,15 @@ func (c *creation) remember() *sync.WaitGroup {
 func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	left := errors.Join(c.removeMade(ctx), c.clear(ctx, c.spec.ID, claim), c.graves.Unborn(c.spec.ID))
+	left := errors.Join(
+		c.removeMade(ctx), c.removeForkImage(ctx, c.conn, c.spec.ID, c.spec.Fork),
+		c.clear(ctx, c.spec.ID, claim), c.graves.Unborn(c.spec.ID),
+	)
+	return alsoLeft(why, left)
+}
+
+// alsoLeft adds to an error what could not be undone, if anything.
+func alsoLeft(why, left error) error {
 	if left == nil {
 		return why
 	}

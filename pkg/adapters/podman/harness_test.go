@@ -133,14 +133,18 @@ func marks(ctx context.Context, id string) ([]string, error) {
 	return found, nil
 }
 
-// leftovers are containers of the root in whatever state, and processes that
-// serve a network namespace that is gone.
+// leftovers are containers of the root in whatever state, images that were made
+// of them, and processes that serve a network namespace that is gone.
 func leftovers(ctx context.Context, root string) ([]string, error) {
-	containers, err := podman(ctx, nil, "ps", "--all", "--external", "--filter", "label="+labelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
+	containers, err := podman(ctx, nil, "ps", "--all", "--filter", "label="+labelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
 	if err != nil {
 		return nil, err
 	}
-	left := strings.FieldsFunc(containers, func(r rune) bool { return r == '\n' })
+	images, err := podman(ctx, nil, "images", "--all", "--filter", "label="+labelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
+	if err != nil {
+		return nil, err
+	}
+	left := strings.FieldsFunc(containers+"\n"+images, func(r rune) bool { return r == '\n' })
 	return append(left, widowedNetworks()...), nil
 }
 

@@ -51,6 +51,9 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		_ = a.graves.Forget(id)
 		return mapError(err)
 	}
+	if err := a.removeForkImage(ctx, conn, id, s.info.Fork); err != nil {
+		return mapError(err)
+	}
 	if err := a.tidy(ctx, id); err != nil {
 		return mapError(err)
 	}

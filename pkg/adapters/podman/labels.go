@@ -24,6 +24,8 @@ const (
 	labelIdle      = "quixand.idle"      // ms; negative: none
 	labelLifetime  = "quixand.lifetime"  // ms; negative: none
 	labelEphemeral = "quixand.ephemeral" // true or false
+	labelSnapshot  = "quixand.snapshot"  // name; empty: none
+	labelFork      = "quixand.fork"      // id of the sandbox that it is a fork of; empty: none
 	labelVersion   = "quixand.version"   // of the library
 )
 
@@ -80,6 +82,8 @@ func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error
 		labelIdle:      milliseconds(spec.IdleTimeout),
 		labelLifetime:  milliseconds(spec.Lifetime),
 		labelEphemeral: strconv.FormatBool(spec.Ephemeral),
+		labelSnapshot:  spec.Snapshot,
+		labelFork:      spec.Fork,
 		labelVersion:   version.String(),
 	}, nil
 }
@@ -95,12 +99,14 @@ func milliseconds(d time.Duration) string {
 // written.
 func infoFrom(labels map[string]string) (*adapters.Info, error) {
 	info := &adapters.Info{
-		ID:      labels[labelID],
-		Adapter: Name,
-		Image:   labels[labelImage],
-		Workdir: labels[labelWorkdir],
-		Network: adapters.Network(labels[labelNetwork]),
-		Root:    labels[labelRoot],
+		ID:       labels[labelID],
+		Adapter:  Name,
+		Image:    labels[labelImage],
+		Workdir:  labels[labelWorkdir],
+		Network:  adapters.Network(labels[labelNetwork]),
+		Root:     labels[labelRoot],
+		Snapshot: labels[labelSnapshot],
+		Fork:     labels[labelFork],
 		// What versions before the label made has none, and is nobody's.
 		Ephemeral: labels[labelEphemeral] == "true",
 	}

@@ -149,6 +149,9 @@ func TestListSweeps(t *testing.T) {
 		}
 	}
 	for id, removed := range map[string]bool{"gone": true, "alive": false, "claimed": false} {
+		if got := d.asked("DELETE /images/" + a.forkRepo() + ":" + id); got != removed {
+			t.Errorf("what %s may have been forked from removed: %v, want %v", id, got, removed)
+		}
 		if _, err := os.Stat(a.dirs.Sandbox(id)); (err != nil) != removed {
 			t.Errorf("directory of %s: %v", id, err)
 		}

@@ -91,6 +91,7 @@ var (
 	_ adapters.Historian     = (*Adapter)(nil)
 	_ adapters.Pauser        = (*Adapter)(nil)
 	_ adapters.Renamer       = (*Adapter)(nil)
+	_ adapters.Snapshotter   = (*Adapter)(nil)
 )
 
 // New returns an Adapter. The engine is spoken to when a method needs it.

@@ -41,6 +41,7 @@ type facts struct {
 	agent       string         // path of the agent's binary
 	dir         string         // the directory to share with the sandbox
 	log         string         // where the container's log goes
+	image       string         // as the engine calls it
 	created     time.Time
 }
 
@@ -67,8 +68,8 @@ func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
 		Name:      nameContainer(spec.ID, spec.Name),
 		Hostname:  spec.ID,
 		Labels:    labels,
-		Image:     spec.Image,
-		RawImage:  spec.Image,
+		Image:     f.image,
+		RawImage:  f.image,
 		Resources: limits,
 	}
 	setProcess(s, spec, f)
@@ -76,6 +77,8 @@ func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
 	setStorage(s, f)
 	setNetwork(s, spec, f)
 	setLife(s, f)
+	// A fork's image is nobody else's.
+	s.RemoveImage = spec.Fork != ""
 	return s, nil
 }
 

@@ -33,6 +33,7 @@ func example() (*adapters.Spec, *facts) {
 		agent:       "/home/me/.quixand/cache/agent/v1/qs-agent",
 		dir:         "/run/user/1000/quixand/0badcafe/abc123",
 		log:         "/run/user/1000/quixand/0badcafe/abc123.log",
+		image:       spec.Image,
 		created:     time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 	}
 	return spec, f

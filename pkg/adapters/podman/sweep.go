@@ -73,6 +73,9 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 	if err == nil && s != nil {
 		err = conn.remove(ctx, s.ID)
 	}
+	if err == nil {
+		err = a.removeForkImage(ctx, conn, id, "unknown, if any")
+	}
 	if err == nil && claim != nil {
 		err = a.clear(ctx, id, claim)
 	}

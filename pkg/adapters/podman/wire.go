@@ -1,6 +1,9 @@
 package podman
 
 import (
+	"net/url"
+	"strconv"
+
 	runspec "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -47,6 +50,7 @@ type containerSpec struct {
 	UseImageHosts  bool                `json:"use_image_hosts"`
 
 	Remove        bool        `json:"remove"`
+	RemoveImage   bool        `json:"removeImage"`
 	StopTimeout   uint        `json:"stop_timeout"`
 	RestartPolicy string      `json:"restart_policy"`
 	Health        healthCheck `json:"healthconfig"`
@@ -72,4 +76,17 @@ type logConfig struct {
 	Driver string `json:"driver"`
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
+}
+
+// commitQuery is what a commit is asked for. A test holds it to podman's own
+// parameters.
+type commitQuery struct {
+	repo, tag string
+	pause     bool
+}
+
+func (q commitQuery) values(container string) url.Values {
+	return url.Values{
+		"container": {container}, "repo": {q.repo}, "tag": {q.tag}, "pause": {strconv.FormatBool(q.pause)},
+	}
 }

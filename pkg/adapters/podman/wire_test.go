@@ -5,8 +5,11 @@ package podman
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 
+	"github.com/containers/podman/v5/pkg/bindings/containers"
 	"github.com/containers/podman/v5/pkg/specgen"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -50,5 +53,19 @@ func TestWireIsPodmans(t *testing.T) {
 		if mode == "" {
 			t.Error("a namespace has no mode")
 		}
+	}
+}
+
+// What a commit is asked for is what podman's own client would say.
+func TestCommitIsPodmans(t *testing.T) {
+	query := commitQuery{repo: "localhost/x", tag: "y", pause: true}
+	options := new(containers.CommitOptions).WithRepo(query.repo).WithTag(query.tag).WithPause(query.pause)
+	want, err := options.ToParams()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Set("container", "abc") // which podman's client adds by hand, too
+	if got := query.values("abc"); !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%v, podman's is %v", got, want)
 	}
 }
