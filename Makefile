@@ -23,6 +23,9 @@ demo: build ## the main job, step by step, on real rootless Podman
 test: release ## every test, with the race detector, on real rootless Podman
 	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
 
+crash: build ## 500 clients killed at any moment, and what is left counted
+	hack/with-host go test -timeout=60m -v -count=1 ./test/crash -kills=500 $(CRASH)
+
 bench: build ## all figures, as a table and as out/bench.json
 	$(static) hack/with-host go run -tags=$(tags) ./hack/bench -json out/bench.json
 
@@ -43,4 +46,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build release demo test bench lint generate host-up host-down clean
+.PHONY: help build release demo test crash bench lint generate host-up host-down clean

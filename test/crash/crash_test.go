@@ -45,6 +45,7 @@ type site struct {
 	qs      string
 	env     []string
 	service *service
+	before  []string // orphans that others have left
 }
 
 func newSite(t *testing.T) *site {
@@ -69,6 +70,7 @@ func newSite(t *testing.T) *site {
 		"QS_AGENT="+filepath.Join(checkout, "bin", "qs-agent"),
 		"CONTAINER_HOST=unix://"+s.service.socket,
 	)
+	s.before = s.orphans()
 	t.Cleanup(func() {
 		s.service.ensure()
 		if out, err := s.command(context.Background(), "kill", "--all").CombinedOutput(); err != nil {

@@ -18,6 +18,7 @@ func TestKilledAgent(t *testing.T) {
 	id := s.create()
 	s.signal(s.pid(id), syscall.SIGKILL)
 	s.within(grace, func() error { return s.gone(id) })
+	s.list()
 	s.within(grace, s.empty)
 }
 
@@ -43,11 +44,11 @@ func TestKilledMonitorOfTheDead(t *testing.T) {
 	s := newSite(t)
 	id := s.create("--timeout=1s")
 	s.signal(parent(s.pid(id)), syscall.SIGKILL)
-	s.within(grace, func() error { return s.gone(id) })
 	s.within(grace, func() error {
 		s.list()
-		return s.empty()
+		return s.gone(id)
 	})
+	s.within(grace, s.empty)
 }
 
 // TestKilledMonitorOfTheLostSocket: not even then is a sandbox lost, when its

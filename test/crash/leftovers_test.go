@@ -31,7 +31,7 @@ func (s *site) leftovers() []string {
 	add("unit", s.units())
 	add("file", s.files())
 	add("process", s.processes())
-	add("orphan", s.orphans())
+	add("orphan", slices.DeleteFunc(s.orphans(), func(o string) bool { return slices.Contains(s.before, o) }))
 	return left
 }
 
@@ -100,6 +100,11 @@ func (s *site) processes() []string {
 func (s *site) orphans() []string {
 	known := s.podman("ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}}")
 	var found []string
+	for _, line := range s.podman("ps", "--all", "--external", "--format", "{{.Names}} {{.State}}") {
+		if strings.HasPrefix(line, "qs-") && strings.HasSuffix(line, " storage") {
+			found = append(found, line)
+		}
+	}
 	for _, pattern := range []string{
 		filepath.Join(home(), ".local/share/containers/storage/overlay-containers/*"),
 		filepath.Join(runtimeDir(), "crun/*"),

@@ -98,6 +98,20 @@ func (c *connection) listContainers(ctx context.Context, labels ...string) (foun
 	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
+// listStored lists containers by the names that a sandbox's can have, and among
+// them those that are in the engine's store alone.
+func (c *connection) listStored(ctx context.Context, id string) (found []container, err error) {
+	name := "^" + containerName(id) + `(\.|$)`
+	query := url.Values{"all": {"true"}, "external": {"true"}, "filters": {filters(map[string][]string{"name": {name}})}}
+	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+}
+
+// lookInside has the engine list a container's processes, which it can do while
+// there are any.
+func (c *connection) lookInside(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodGet, "/containers/%s/top", nil, nil, nil, id)
+}
+
 // runtimeOf returns the OCI runtime that a container was made for.
 func (c *connection) runtimeOf(ctx context.Context, id string) (string, error) {
 	var data struct{ OCIRuntime string }

@@ -110,6 +110,7 @@ type creation struct {
 	container *containerSpec
 	id        string // the engine's, once there is one
 	maybe     bool   // the engine was asked for a container and did not answer
+	lost      bool   // the engine was asked to start it and did not answer
 }
 
 func (c *creation) run(ctx context.Context) (*adapters.Info, error) {
@@ -212,6 +213,7 @@ func (c *creation) start(ctx context.Context) error {
 		patient, cancel := outlive(ctx, c.grace)
 		defer cancel()
 		if err := c.conn.startContainer(patient, c.id); err != nil {
+			_, c.lost = errors.AsType[*transportError](err)
 			return err
 		}
 		return ctx.Err()
@@ -239,10 +241,14 @@ func (c *creation) remember() *sync.WaitGroup {
 func (c *creation) undo(ctx context.Context, claim *statedir.Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	left := errors.Join(
-		c.removeMade(ctx), c.removeForkImage(ctx, c.conn, c.spec.ID, c.spec.Fork),
-		c.clear(ctx, c.spec.ID, claim), c.graves.Unborn(c.spec.ID),
-	)
+	left := c.removeMade(ctx)
+	if left == nil {
+		// Else directory and record tell the next sweep that there is something.
+		left = errors.Join(
+			c.removeForkImage(ctx, c.conn, c.spec.ID, c.spec.Fork),
+			c.clear(ctx, c.spec.ID, claim), c.graves.Unborn(c.spec.ID),
+		)
+	}
 	return alsoLeft(why, left)
 }
 
@@ -262,12 +268,16 @@ func (c *creation) removeMade(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if found != nil {
-			c.id = found.ID
+		if found == nil {
+			return c.conn.removeStored(ctx, c.spec.ID)
 		}
+		c.id = found.ID
 	}
 	if c.id == "" {
 		return nil
+	}
+	if c.lost {
+		c.endUnstarted(ctx, c.conn, c.id)
 	}
 	return c.conn.remove(ctx, c.id)
 }

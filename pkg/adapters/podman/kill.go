@@ -29,12 +29,12 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 	}
 	if s == nil {
 		_, _ = a.bury(ctx, conn, id, nil)
-		if err := a.tidy(ctx, id); err != nil {
+		if err := a.tidyForgotten(ctx, conn, id); err != nil {
 			return mapError(err)
 		}
 		return notFound(id)
 	}
-	if s.Exited {
+	if s.Exited || s.dead {
 		// The engine is about to remove it, and somebody else knows why.
 		_, _ = a.bury(ctx, conn, id, s)
 	} else {
@@ -47,7 +47,7 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		// itself, and fails when it cannot.
 		monitor.kill()
 	}
-	if err := conn.remove(ctx, s.ID); err != nil {
+	if err := a.removeSandbox(ctx, conn, s); err != nil {
 		_ = a.graves.Forget(id)
 		return mapError(err)
 	}
@@ -75,6 +75,22 @@ func (c *connection) remove(ctx context.Context, container string) error {
 		return nil
 	}
 	return err
+}
+
+// tidyForgotten is tidy for a sandbox that the engine does not know any more.
+func (a *Adapter) tidyForgotten(ctx context.Context, conn *connection, id string) error {
+	claim, err := a.dirs.Claim(id)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, statedir.ErrClaimed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
+	if err := conn.removeStored(ctx, id); err != nil {
+		return err
+	}
+	return a.clear(ctx, id, claim)
 }
 
 // tidy removes the directory of a sandbox that is gone. One that somebody is

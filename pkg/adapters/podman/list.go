@@ -85,6 +85,7 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 type sandbox struct {
 	*container
 	info *adapters.Info
+	dead bool // which the engine does not know
 }
 
 // find returns one sandbox, or nil.
@@ -108,6 +109,7 @@ func (c *connection) list(ctx context.Context, labels ...string) ([]*sandbox, er
 			found = append(found, s)
 		}
 	}
+	c.discern(ctx, found)
 	return found, nil
 }
 
@@ -127,7 +129,7 @@ func sandboxFrom(c *container) *sandbox {
 	for _, p := range c.Ports {
 		info.Ports = append(info.Ports, adapters.PortMapping{Port: int(p.ContainerPort), HostPort: int(p.HostPort)})
 	}
-	return &sandbox{c, info}
+	return &sandbox{container: c, info: info}
 }
 
 func stateOf(state string) adapters.State {

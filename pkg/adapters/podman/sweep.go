@@ -46,10 +46,10 @@ func (a *Adapter) remembered() []string {
 
 // abandoned says that nobody will ever use the sandbox, unless it is in the
 // making: it was never started, or it has ended and the engine, which removes
-// it then, has had its time.
+// it then, has had its time or does not know.
 func (s *sandbox) abandoned() bool {
 	const enough = 30 * time.Second
-	return s.info.State == adapters.StateCreating || s.Exited && time.Since(time.Unix(s.ExitedAt, 0)) > enough
+	return s.info.State == adapters.StateCreating || s.dead || s.Exited && time.Since(time.Unix(s.ExitedAt, 0)) > enough
 }
 
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.
@@ -64,14 +64,18 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 		defer claim.Release()
 	}
 	s, err := conn.find(ctx, a.root, id)
-	if err == nil && s != nil && !s.abandoned() {
+	switch {
+	case err != nil:
+	case s == nil:
+		_, _ = a.bury(ctx, conn, id, nil)
+		err = conn.removeStored(ctx, id)
+	case s.abandoned():
+		if s.Exited || s.dead {
+			_, _ = a.bury(ctx, conn, id, s)
+		}
+		err = a.removeSandbox(ctx, conn, s)
+	default:
 		return
-	}
-	if err == nil && (s == nil || s.Exited) {
-		_, _ = a.bury(ctx, conn, id, s)
-	}
-	if err == nil && s != nil {
-		err = conn.remove(ctx, s.ID)
 	}
 	if err == nil {
 		err = a.removeForkImage(ctx, conn, id, "unknown, if any")
