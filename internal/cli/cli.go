@@ -29,6 +29,9 @@ type App struct {
 	Stderr io.Writer
 	Getenv func(string) string
 	Now    func() time.Time
+	// Self is the path of this program, for systemd to start it later; empty
+	// leaves that to be looked for.
+	Self func() string
 	// Open makes the client at a verb's first need of it, so that help
 	// and completion cost nothing.
 	Open func(*quixand.Config) (*quixand.Client, error)
@@ -47,8 +50,18 @@ func New() *App {
 		Stderr: os.Stderr,
 		Getenv: os.Getenv,
 		Now:    time.Now,
+		Self:   self,
 		Open:   quixand.New,
 	}
+}
+
+// self leaves the choice to a user who has made one.
+func self() string {
+	path, err := os.Executable()
+	if err != nil || os.Getenv("QS_BIN") != "" {
+		return ""
+	}
+	return path
 }
 
 // Main runs qs with the arguments, without the program's name, and returns its
@@ -90,6 +103,7 @@ func (a *App) client() (*quixand.Client, error) {
 		Adapter: a.global.adapter,
 		Root:    a.global.root,
 		Name:    a.verb,
+		QSPath:  a.Self(),
 		Logger:  logger,
 	})
 	return a.opened, err

@@ -104,6 +104,7 @@ reached its lifetime. A running command is not idle.`,
 	f := cmd.Flags()
 	o.sandbox.add(cmd, a)
 	o.sandbox.addTimeout(cmd)
+	addChoice(cmd, &o.sandbox.options.OnTimeout, "on-timeout", "when idle: kill, or pause until qs resume", quixand.TimeoutKill, quixand.TimeoutPause)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")
 	return cmd

@@ -78,6 +78,8 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newSnapshotCmd(a),
 		newForkCmd(a),
 		newKillCmd(a),
+		newPruneCmd(a),
+		newReapCmd(a),
 	}
 }
 

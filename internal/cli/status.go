@@ -39,6 +39,8 @@ type agentJSON struct {
 	IdleTimeoutSeconds *float64  `json:"idleTimeoutSeconds"` // null: none
 	Deadline           time.Time `json:"deadline,omitzero"`
 	LifetimeEnds       time.Time `json:"lifetimeEnds,omitzero"`
+	OnTimeout          string    `json:"onTimeout"` // kill or pause
+	Enforcers          []string  `json:"enforcers"` // who sees to it: agent, systemd, process
 }
 
 func newAgentJSON(s *quixand.Status) *agentJSON {
@@ -46,6 +48,7 @@ func newAgentJSON(s *quixand.Status) *agentJSON {
 		Version: s.Agent, User: s.User, Home: s.Home, Workdir: s.Workdir,
 		Created: s.Created.UTC(), LastActive: s.LastActive.UTC(), InFlight: s.InFlight, Processes: s.Processes,
 		IdleTimeoutSeconds: seconds(s.IdleTimeout), Deadline: s.Deadline.UTC(), LifetimeEnds: s.Lifetime.UTC(),
+		OnTimeout: string(s.OnTimeout), Enforcers: s.Enforcers,
 	}
 }
 
@@ -215,6 +218,7 @@ func (v *twoViews) printAgent(t *table, now time.Time) {
 	t.row("Processes:", fmt.Sprint(s.Processes))
 	t.row("Last active:", relative(now, s.LastActive))
 	t.row("Ends:", ends(now, s))
+	t.row("Enforced by:", strings.Join(s.Enforcers, ", "))
 }
 
 // ends tells when a sandbox ends.
@@ -224,6 +228,9 @@ func ends(now time.Time, s *quixand.Status) string {
 		when := "after " + s.IdleTimeout.String() + " of idleness"
 		if !s.Deadline.IsZero() {
 			when += ", " + relative(now, s.Deadline)
+		}
+		if s.OnTimeout == quixand.TimeoutPause {
+			when = "is paused " + when
 		}
 		parts = append(parts, when)
 	}

@@ -36,6 +36,7 @@ func newBox(spec *adapters.Spec) (*box, error) {
 		ID: spec.ID, Name: spec.Name, Snapshot: spec.Snapshot, Fork: spec.Fork, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
 		Metadata: spec.Metadata, Root: spec.Root, Ephemeral: spec.Ephemeral,
+		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, OnTimeout: spec.OnTimeout, Enforcers: spec.Enforcers,
 	}
 	for _, d := range []string{b.home(), b.info.Workdir} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -55,6 +56,7 @@ func (b *box) start(spec *adapters.Spec) error {
 		Version: Name, ID: spec.ID, Home: b.home(), Workdir: b.info.Workdir,
 		Env:         []string{"PATH=" + os.Getenv("PATH")},
 		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, Lease: spec.Ephemeral,
+		Enforcers: spec.Enforcers, OnTimeout: string(spec.OnTimeout),
 	})
 	if err != nil {
 		return err
@@ -92,6 +94,7 @@ func (b *box) close() {
 // describe is for those who hold the engine's lock.
 func (b *box) describe() *adapters.Info {
 	info := b.info
+	info.Age = time.Since(info.Created)
 	select {
 	case <-b.agent.Done(): // and about to be forgotten
 		info.State = adapters.StateStopped

@@ -22,6 +22,14 @@ type Spec struct {
 	IdleTimeout time.Duration // > 0, or NoTimeout
 	Lifetime    time.Duration // > 0, or NoTimeout
 
+	// OnTimeout is what happens to the sandbox when it is idle. A pause is up
+	// to the caller; Create refuses it where the host cannot freeze processes.
+	OnTimeout TimeoutAction // never empty
+	// Enforcers names who ends the sandbox when its time is up, which Info
+	// returns. Without "agent" among them the agent keeps the time and does not
+	// end the sandbox by itself.
+	Enforcers []string // never empty
+
 	// Ephemeral asks for an agent that ends the sandbox, within ten seconds,
 	// when nobody holds a lease on it.
 	Ephemeral bool
@@ -37,6 +45,15 @@ type Spec struct {
 
 // NoTimeout stands for a timeout that never fires.
 const NoTimeout time.Duration = -1
+
+// TimeoutAction is what happens to a sandbox that has been idle for its
+// timeout.
+type TimeoutAction string
+
+const (
+	TimeoutKill  TimeoutAction = "kill"
+	TimeoutPause TimeoutAction = "pause"
+)
 
 // Network is what a sandbox can reach.
 type Network string
@@ -117,6 +134,14 @@ type Info struct {
 	Resources Resources         `json:"resources"`
 	Ephemeral bool              `json:"ephemeral,omitempty"` // ends with its creator
 	Root      string            `json:"root"`
+
+	// Age is the time since the creation on a clock that no jump of the wall
+	// clock disturbs; that the host was suspended does not count.
+	Age         time.Duration `json:"age"`
+	IdleTimeout time.Duration `json:"idleTimeout"` // at the creation; NoTimeout: none
+	Lifetime    time.Duration `json:"lifetime"`    // NoTimeout: none
+	OnTimeout   TimeoutAction `json:"onTimeout"`
+	Enforcers   []string      `json:"enforcers"` // see Spec
 }
 
 // State is a sandbox's state as the engine sees it.

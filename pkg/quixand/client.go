@@ -13,6 +13,7 @@ import (
 	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/internal/agentclient"
 	"github.com/quixand/quixand/pkg/adapters"
+	"github.com/quixand/quixand/pkg/timeouts"
 )
 
 const (
@@ -38,6 +39,9 @@ type Client struct {
 	life   context.Context
 	end    context.CancelFunc
 	leases sync.WaitGroup
+
+	// enforcement is chosen when it is first needed.
+	enforcement func() (*enforcement, error)
 }
 
 // New opens the adapter that cfg and the environment name; nil is the zero
@@ -61,14 +65,19 @@ func New(cfg *Config) (*Client, error) {
 	}
 	c := &Client{cfg: full, adapter: adapter}
 	c.life, c.end = context.WithCancel(context.Background())
+	c.enforcement = sync.OnceValues(c.chooseEnforcers)
 	return c, nil
 }
 
 // Close releases connections and ephemeral sandboxes, which then end soon. All
-// others live on.
+// others live on, without this process's timers.
 func (c *Client) Close() error {
 	c.end()
 	c.leases.Wait()
+	e, _ := c.enforcement()
+	for _, h := range e.hosts {
+		h.Close()
+	}
 	return c.wrap("close", "", c.adapter.Close())
 }
 
@@ -100,18 +109,27 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	if err := ctx.Err(); err != nil {
 		return nil, c.wrap(op, "", err)
 	}
-	begin := time.Now()
-	info, err := c.adapter.Create(ctx, spec)
+	enforcement, err := c.enforce(spec, opts)
 	if err != nil {
+		return nil, c.wrap(op, "", err)
+	}
+	begin := time.Now()
+	arming := c.armWith(ctx, spec, enforcement)
+	info, err := c.adapter.Create(ctx, spec)
+	if errArm := arming.end(err == nil); err == nil && errArm != nil {
+		err = c.unarmed(ctx, info.ID, errArm)
+	}
+	if err != nil {
+		arming.undo(ctx, c)
 		return nil, c.wrap(op, spec.ID, err)
 	}
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
 	if err != nil {
-		_ = c.adapter.Kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
+		_ = c.kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
 		return nil, c.wrap(op, info.ID, err)
 	}
-	sb.workdir = info.Workdir
+	sb.workdir, sb.unarmed = info.Workdir, len(arming.hosts) == 0
 	if opts.Ephemeral {
 		sb.lease = c.lease(sb)
 	}
@@ -151,10 +169,15 @@ func (c *Client) Connect(ctx context.Context, id string) (*Sandbox, error) {
 }
 
 // List describes the sandboxes that the options select, newest first. nil
-// selects all of this Quixand root.
+// selects all of this Quixand root. Those whose time is found to be up are ended
+// and left out.
 func (c *Client) List(ctx context.Context, opts *ListOptions) ([]*Info, error) {
 	if opts == nil {
 		opts = &ListOptions{}
+	}
+	var timers chan []string
+	if len(opts.Metadata) == 0 && len(opts.States) == 0 {
+		timers = c.askArmed(ctx)
 	}
 	infos, err := c.adapter.List(ctx, adapters.Filter{
 		Root:     c.cfg.Root,
@@ -162,7 +185,14 @@ func (c *Client) List(ctx context.Context, opts *ListOptions) ([]*Info, error) {
 		Metadata: opts.Metadata,
 		States:   opts.States,
 	})
-	return infos, c.wrap("list", "", err)
+	if err != nil {
+		return nil, c.wrap("list", "", err)
+	}
+	left, _ := c.reapOverdue(ctx, infos)
+	if timers != nil {
+		c.pruneTimers(ctx, <-timers, left)
+	}
+	return left, nil
 }
 
 // Get describes one sandbox by id, name or unambiguous prefix of the id, as the
@@ -173,6 +203,11 @@ func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 		return nil, c.wrap("get", "", err)
 	}
 	info, err := c.adapter.Get(ctx, full)
+	if err == nil && overdue(info) {
+		if _, err = c.look(ctx, full, timeouts.Note{}, "a call that found it overdue"); err == nil {
+			info, err = c.adapter.Get(ctx, full)
+		}
+	}
 	return info, c.wrap("get", full, c.mourn(ctx, full, err))
 }
 
@@ -183,8 +218,17 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 	if err != nil {
 		return c.wrap("kill", "", err)
 	}
-	err = c.adapter.Kill(ctx, full, c.killOptions(false))
+	err = c.kill(ctx, full, c.killOptions(false))
 	return c.wrap("kill", full, c.mourn(ctx, full, err))
+}
+
+// kill ends a sandbox and what the host's enforcers keep for it.
+func (c *Client) kill(ctx context.Context, id string, opts adapters.KillOptions) error {
+	err := c.adapter.Kill(ctx, id, opts)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		c.disarm(context.WithoutCancel(ctx), id)
+	}
+	return err
 }
 
 // Events streams what happens to sandboxes, whoever causes it, until ctx ends.
@@ -206,11 +250,12 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 
 var errNoEvents = &Error{Kind: ErrUnsupported, Err: errors.New("this adapter's engine reports no events")}
 
-// Check examines engine, host and image, for `qs doctor`. An adapter that
-// cannot examine its engine has nothing to report.
+// Check examines engine, host and image, for `qs doctor`, and who keeps the
+// timeouts. An adapter that cannot examine its engine has nothing to add.
 func (c *Client) Check(ctx context.Context) []Check {
+	var checks []Check
 	if checker, ok := c.adapter.(adapters.Checker); ok {
-		return checker.Check(ctx)
+		checks = checker.Check(ctx)
 	}
-	return nil
+	return append(checks, c.checkEnforcers())
 }

@@ -159,7 +159,7 @@ func TestCreateChecksFirst(t *testing.T) {
 			t.Errorf("Events: %v", err)
 		}
 	}
-	if checks := c.Check(t.Context()); checks != nil {
+	if checks := c.Check(t.Context()); len(checks) != 1 || checks[0].Name != "timeouts" {
 		t.Errorf("Check: %v", checks)
 	}
 }

@@ -27,6 +27,8 @@ type Config struct {
 	Timeout  time.Duration      // QS_TIMEOUT_DEFAULT in whole seconds, or 300 s; NoTimeout for none
 	Root     string             // QS_ROOT, or ~/.quixand
 	Metadata map[string]string  // QS_METADATA, a JSON object of strings; added to every sandbox, options win
+	Enforcer string             // QS_ENFORCER, or auto: who ends sandboxes when their time is up; see the package's comment
+	QSPath   string             // QS_BIN, or the qs beside this program or in $PATH; what systemd starts to look at a sandbox
 	Logger   hclog.Logger       // nil logs nothing
 	Registry *adapters.Registry // nil is adapters.Default
 	Name     string             // of the program, for who asks who has killed a sandbox; empty is that of its file
@@ -51,6 +53,11 @@ func (c Config) withDefaults(getenv func(string) string) (Config, error) {
 	if c.Registry == nil {
 		c.Registry = adapters.Default
 	}
+	c.Enforcer = firstSet(c.Enforcer, getenv("QS_ENFORCER"), autoEnforcer)
+	c.QSPath = firstSet(c.QSPath, getenv("QS_BIN"))
+	if err := checkEnforcer(c.Enforcer); err != nil {
+		return c, err
+	}
 	var err error
 	if c.Timeout, err = chooseTimeout(c.Timeout, getenv("QS_TIMEOUT_DEFAULT")); err != nil {
 		return c, err
@@ -73,7 +80,7 @@ func firstSet(values ...string) string {
 
 func chooseTimeout(set time.Duration, env string) (time.Duration, error) {
 	if set != 0 {
-		return set, checkTimeout("Config.Timeout", set)
+		return set, checkTimeout("Config.Timeout", set, minTimeout)
 	}
 	if env == "" {
 		return defaultTimeout, nil

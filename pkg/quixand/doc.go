@@ -29,7 +29,15 @@
 //
 // A sandbox ends by itself when it has been idle for its timeout (five minutes
 // unless told), and at the end of its lifetime if it has one. A running
-// command, a transfer or an open connection is not idle.
+// command, a transfer or an open connection is not idle; [Sandbox.Keep] is for
+// what a sandbox cannot see.
+//
+// Three enforcers see to it, each of which is enough: the sandbox's agent ends
+// itself, the user's systemd starts qs to look at the sandbox, and timers in this
+// process do, for as long as it lives. Config.Enforcer chooses: auto is the
+// agent, and systemd where there is one of the user's and a qs program, or else
+// this process; a list with commas, such as "agent,systemd", is exactly these.
+// All count monotonic time; see package timeouts.
 //
 // # Errors
 //

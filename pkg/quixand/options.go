@@ -23,6 +23,11 @@ type Options struct {
 	// Lifetime is the absolute end, busy or not, counted from the creation;
 	// zero or NoTimeout is none.
 	Lifetime time.Duration
+	// OnTimeout is TimeoutKill unless told. TimeoutPause freezes an idle sandbox
+	// until [Sandbox.Resume]; its lifetime ends it all the same. The host has to
+	// do that, so it is refused where Config.Enforcer leaves everything to the
+	// agent, and where the host cannot freeze processes.
+	OnTimeout TimeoutAction
 	// Ephemeral makes the sandbox this Client's own: it is gone within ten
 	// seconds of the end of this process, however that ends, or of
 	// [Client.Close]. A process that is only stopped keeps it. Kill does not
@@ -82,6 +87,8 @@ type (
 	Phase = adapters.Phase
 	// Snapshot is the file system of a sandbox at one moment.
 	Snapshot = adapters.Snapshot
+	// TimeoutAction is what happens to an idle sandbox.
+	TimeoutAction = adapters.TimeoutAction
 	// Event is one change in the life of a sandbox.
 	Event = adapters.Event
 	// Check is one finding about the engine and the host.
@@ -98,6 +105,8 @@ const (
 	PullMissing   = adapters.PullMissing
 	PullAlways    = adapters.PullAlways
 	PullNever     = adapters.PullNever
+	TimeoutKill   = adapters.TimeoutKill
+	TimeoutPause  = adapters.TimeoutPause
 	StateRunning  = adapters.StateRunning
 	StatePaused   = adapters.StatePaused
 )

@@ -25,6 +25,9 @@ func (s *Sandbox) Resume(ctx context.Context) error {
 	if err == nil {
 		err = p.Resume(ctx, s.id)
 	}
+	if err == nil {
+		s.client.resumed(ctx, s.id)
+	}
 	return s.wrap(ctx, "resume", err)
 }
 

@@ -22,6 +22,7 @@ type Sandbox struct {
 	workdir string
 	client  *Client
 	lease   *lease // nil: not this process's own
+	unarmed bool   // no enforcer of the host's knows it
 
 	agent *agentclient.Client
 	gone  atomic.Bool // the engine has said so; it never comes back
@@ -62,7 +63,11 @@ func (s *Sandbox) Kill(ctx context.Context) error {
 	begin := time.Now()
 	// First: a lease that ends with its sandbox would ask the engine why.
 	s.lease.release()
-	err := s.client.adapter.Kill(ctx, s.id, s.client.killOptions(s.lease != nil))
+	end := s.client.kill
+	if s.unarmed {
+		end = s.client.adapter.Kill
+	}
+	err := end(ctx, s.id, s.client.killOptions(s.lease != nil))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.client.wrap("kill", s.id, err)
 	}
@@ -102,6 +107,8 @@ type Status struct {
 	IdleTimeout time.Duration `json:"idleTimeout"` // NoTimeout: none
 	Deadline    time.Time     `json:"deadline,omitzero"`
 	Lifetime    time.Time     `json:"lifetime,omitzero"`
+	OnTimeout   TimeoutAction `json:"onTimeout"`
+	Enforcers   []string      `json:"enforcers"` // who ends it when its time is up: agent, systemd, process
 }
 
 func newStatus(st *agentapi.Status) *Status {
@@ -118,6 +125,8 @@ func newStatus(st *agentapi.Status) *Status {
 		IdleTimeout: time.Duration(st.IdleTimeout),
 		Deadline:    st.Deadline,
 		Lifetime:    st.Lifetime,
+		OnTimeout:   TimeoutAction(st.OnTimeout),
+		Enforcers:   st.Enforcers,
 	}
 	if s.IdleTimeout < 0 {
 		s.IdleTimeout = NoTimeout
@@ -129,11 +138,24 @@ func newStatus(st *agentapi.Status) *Status {
 // present one anew; NoTimeout takes it away.
 func (s *Sandbox) RefreshTimeout(ctx context.Context, d time.Duration) error {
 	if d != 0 {
-		if err := checkTimeout("timeout", d); err != nil {
+		if err := checkTimeout("timeout", d, 1); err != nil {
 			return s.client.wrap("refresh timeout", s.id, err)
 		}
 	}
-	return s.wrap(ctx, "refresh timeout", s.client.adapter.SetDeadline(ctx, s.id, d))
+	err := s.client.adapter.SetDeadline(ctx, s.id, d)
+	if err == nil && d > 0 && !s.unarmed {
+		err = s.client.hasten(ctx, s.id, d)
+	}
+	return s.wrap(ctx, "refresh timeout", err)
+}
+
+// Keep keeps the sandbox from being idle until release is called, ctx ends, or
+// this process does, however it ends. It is for work on behalf of the sandbox
+// that the sandbox cannot see, such as a person who thinks. Its lifetime ends
+// it all the same.
+func (s *Sandbox) Keep(ctx context.Context) (release func(), err error) {
+	release, err = s.agent.Keep(ctx)
+	return release, s.wrap(ctx, "keep", err)
 }
 
 // Metrics tells what the sandbox uses now.

@@ -13,6 +13,9 @@ import (
 )
 
 const (
+	// minTimeout is what a new sandbox needs to become ready on a good day. Less
+	// could only fail, and not say why.
+	minTimeout = 100 * time.Millisecond
 	// maxTimeout keeps the sum of a time and a timeout within what clocks,
 	// timers and wire formats can hold.
 	maxTimeout = 10 * 365 * 24 * time.Hour
@@ -45,6 +48,7 @@ func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 		Metadata:    mergeMetadata(cfg.Metadata, o.Metadata),
 		IdleTimeout: o.Timeout,
 		Lifetime:    o.Lifetime,
+		OnTimeout:   o.OnTimeout,
 		Ephemeral:   o.Ephemeral,
 		Network:     o.Network,
 		Ports:       append([]PortMapping(nil), o.Publish...),
@@ -55,6 +59,9 @@ func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 	}
 	if s.IdleTimeout == 0 {
 		s.IdleTimeout = cfg.Timeout
+	}
+	if s.OnTimeout == "" {
+		s.OnTimeout = TimeoutKill
 	}
 	if s.Lifetime == 0 {
 		s.Lifetime = NoTimeout
@@ -95,8 +102,8 @@ func checkSpec(s *adapters.Spec) error {
 		checkWorkdir(s.Workdir),
 		checkEnv(s.Env),
 		checkMetadata("Metadata", s.Metadata),
-		checkTimeout("Timeout", s.IdleTimeout),
-		checkTimeout("Lifetime", s.Lifetime),
+		checkTimeout("Timeout", s.IdleTimeout, minTimeout),
+		checkTimeout("Lifetime", s.Lifetime, minTimeout),
 		checkPublish(s.Ports),
 		checkResources(s.Resources),
 		checkBudgets(s.Budgets),
@@ -105,6 +112,9 @@ func checkSpec(s *adapters.Spec) error {
 		if err != nil {
 			return err
 		}
+	}
+	if s.OnTimeout != TimeoutKill && s.OnTimeout != TimeoutPause {
+		return invalid("on timeout %q is neither %q nor %q", s.OnTimeout, TimeoutKill, TimeoutPause)
 	}
 	if s.Network != NetworkBridge && s.Network != NetworkNone {
 		return invalid("network %q is neither %q nor %q", s.Network, NetworkBridge, NetworkNone)
@@ -115,11 +125,11 @@ func checkSpec(s *adapters.Spec) error {
 	return nil
 }
 
-func checkTimeout(name string, d time.Duration) error {
-	if d == NoTimeout || d > 0 && d <= maxTimeout {
+func checkTimeout(name string, d, least time.Duration) error {
+	if d == NoTimeout || d >= least && d <= maxTimeout {
 		return nil
 	}
-	return invalid("%s of %v is neither between 0 and %v nor NoTimeout", name, d, maxTimeout)
+	return invalid("%s of %v is neither between %v and %v nor NoTimeout", name, d, least, maxTimeout)
 }
 
 // checkName accepts no name at all, too.

@@ -178,6 +178,8 @@ func (f *fixture) spec() *adapters.Spec {
 		Metadata:    map[string]string{runKey: f.run},
 		IdleTimeout: 5 * time.Minute,
 		Lifetime:    adapters.NoTimeout,
+		OnTimeout:   adapters.TimeoutKill,
+		Enforcers:   []string{"agent"},
 		Network:     adapters.NetworkBridge,
 		Pull:        adapters.PullNever,
 		Budgets: adapters.Budgets{

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -89,6 +90,7 @@ func (a *Adapter) specify(ctx context.Context, conn *connection, spec *adapters.
 	f := &facts{
 		api: conn.version, controllers: a.host.controllers(), addresses: addresses,
 		image: a.imageOf(spec), agent: agent, dir: a.dirs.Sandbox(spec.ID), log: a.dirs.Log(spec.ID), created: created,
+		boot: bootclock.Now(), freezer: a.host.freezer(),
 	}
 	container, err := specFor(spec, f)
 	if !errors.Is(err, adapters.ErrUnsupported) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
+	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -145,7 +146,7 @@ func TestCreateRemovesWhatItNeverSaw(t *testing.T) {
 	d, a := newDouble(t)
 	d.on("POST /containers/create", silent)
 	spec := specOf(a)
-	labels, err := labelsFor(spec, time.Now())
+	labels, err := labelsFor(spec, time.Now(), bootclock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

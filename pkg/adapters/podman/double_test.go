@@ -151,12 +151,14 @@ type quietHost struct{}
 
 func (quietHost) controllers() []string            { return nil }
 func (quietHost) addresses() ([]netip.Addr, error) { return nil, nil }
+func (quietHost) freezer() bool                    { return true }
 func (quietHost) ownedByRoot(string) bool          { return false }
 
 func specOf(a *Adapter) *adapters.Spec {
 	return &adapters.Spec{
 		ID: testID, Root: a.root, Image: "img", Workdir: "/workspace",
 		IdleTimeout: time.Minute, Lifetime: adapters.NoTimeout,
+		OnTimeout: adapters.TimeoutKill, Enforcers: []string{"agent"},
 		Network: adapters.NetworkNone, Pull: adapters.PullMissing,
 		Budgets: adapters.Budgets{Pull: time.Minute, Create: time.Minute, Start: time.Minute, Ready: time.Minute},
 	}

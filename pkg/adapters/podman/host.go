@@ -20,6 +20,8 @@ type host interface {
 	// addresses are those under which this host can be reached by itself,
 	// loopback aside.
 	addresses() ([]netip.Addr, error)
+	// freezer says whether rootless containers can be paused.
+	freezer() bool
 	// ownedByRoot says whether the engine behind a socket is the real root's.
 	ownedByRoot(socket string) bool
 }
@@ -77,6 +79,12 @@ func (localHost) addresses() ([]netip.Addr, error) {
 		}
 	}
 	return addrs, nil
+}
+
+// freezer is every group's of the v2 hierarchy, whatever controllers it has.
+func (localHost) freezer() bool {
+	var stat unix.Statfs_t
+	return unix.Statfs(cgroupRoot, &stat) == nil && stat.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 func (localHost) ownedByRoot(socket string) bool {

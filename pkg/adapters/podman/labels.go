@@ -3,10 +3,13 @@ package podman
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/internal/version"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -21,8 +24,11 @@ const (
 	labelNetwork   = "quixand.network"
 	labelMetadata  = "quixand.metadata"  // JSON
 	labelResources = "quixand.resources" // JSON
+	labelBoot      = "quixand.boot"      // when it was made, on the boot's clock
 	labelIdle      = "quixand.idle"      // ms; negative: none
 	labelLifetime  = "quixand.lifetime"  // ms; negative: none
+	labelOnTimeout = "quixand.ontimeout"
+	labelEnforcers = "quixand.enforcers" // with commas
 	labelEphemeral = "quixand.ephemeral" // true or false
 	labelSnapshot  = "quixand.snapshot"  // name; empty: none
 	labelFork      = "quixand.fork"      // id of the sandbox that it is a fork of; empty: none
@@ -61,7 +67,7 @@ func nameFrom(container, id string) (name string, ours bool) {
 
 // labelsFor sets every label, also where there is nothing to say: one that is
 // not set would be taken from the image, and an image is anybody's.
-func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error) {
+func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map[string]string, error) {
 	metadata, err := json.Marshal(spec.Metadata)
 	if err != nil {
 		return nil, err
@@ -79,8 +85,11 @@ func labelsFor(spec *adapters.Spec, created time.Time) (map[string]string, error
 		labelNetwork:   string(spec.Network),
 		labelMetadata:  string(metadata),
 		labelResources: string(resources),
+		labelBoot:      boot.String(),
 		labelIdle:      milliseconds(spec.IdleTimeout),
 		labelLifetime:  milliseconds(spec.Lifetime),
+		labelOnTimeout: string(spec.OnTimeout),
+		labelEnforcers: strings.Join(spec.Enforcers, ","),
 		labelEphemeral: strconv.FormatBool(spec.Ephemeral),
 		labelSnapshot:  spec.Snapshot,
 		labelFork:      spec.Fork,
@@ -92,7 +101,7 @@ func milliseconds(d time.Duration) string {
 	if d < 0 {
 		return "-1"
 	}
-	return strconv.FormatInt(d.Milliseconds(), 10)
+	return strconv.FormatInt((d + time.Millisecond - 1).Milliseconds(), 10)
 }
 
 // infoFrom reads labels back. It fails on what this adapter cannot have
@@ -123,5 +132,42 @@ func infoFrom(labels map[string]string) (*adapters.Info, error) {
 	if err := json.Unmarshal([]byte(labels[labelResources]), &info.Resources); err != nil {
 		return nil, fmt.Errorf("label %s: %w", labelResources, err)
 	}
-	return info, nil
+	return info, readTime(info, labels)
+}
+
+// readTime reads what bounds the sandbox's life. Versions before these labels
+// left that to the agent.
+func readTime(info *adapters.Info, labels map[string]string) (err error) {
+	for label, d := range map[string]*time.Duration{labelIdle: &info.IdleTimeout, labelLifetime: &info.Lifetime} {
+		if *d, err = durationOf(labels[label]); err != nil {
+			return fmt.Errorf("label %s: %w", label, err)
+		}
+	}
+	info.Enforcers, info.OnTimeout = []string{agentapi.EnforcerAgent}, adapters.TimeoutKill
+	made, known := labels[labelBoot]
+	if !known {
+		info.Age = time.Since(info.Created)
+		return nil
+	}
+	mark, err := bootclock.Parse(made)
+	if err != nil {
+		return fmt.Errorf("label %s: %w", labelBoot, err)
+	}
+	info.Age = bootclock.Since(mark)
+	info.Enforcers = strings.Split(labels[labelEnforcers], ",")
+	info.OnTimeout = adapters.TimeoutAction(labels[labelOnTimeout])
+	return nil
+}
+
+func durationOf(ms string) (time.Duration, error) {
+	n, err := strconv.ParseInt(ms, 10, 64)
+	switch {
+	case err != nil:
+		return 0, err
+	case n < 0:
+		return adapters.NoTimeout, nil
+	case n > math.MaxInt64/int64(time.Millisecond):
+		return 0, strconv.ErrRange
+	}
+	return time.Duration(n) * time.Millisecond, nil
 }

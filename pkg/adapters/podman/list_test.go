@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -25,7 +26,7 @@ func listed(t *testing.T, a *Adapter, id string, created time.Time, change func(
 	t.Helper()
 	spec := specOf(a)
 	spec.ID = id
-	labels, err := labelsFor(spec, created)
+	labels, err := labelsFor(spec, created, bootclock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	runspec "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -43,6 +44,8 @@ type facts struct {
 	log         string         // where the container's log goes
 	image       string         // as the engine calls it
 	created     time.Time
+	boot        bootclock.Mark // the same moment
+	freezer     bool           // processes can be frozen
 }
 
 // specFor turns what a caller wants into what the engine understands. It
@@ -56,7 +59,14 @@ func specFor(spec *adapters.Spec, f *facts) (*containerSpec, error) {
 			Hint: "expose the port instead, which needs no network",
 		}
 	}
-	labels, err := labelsFor(spec, f.created)
+	if spec.OnTimeout == adapters.TimeoutPause && !f.freezer {
+		return nil, &adapters.Error{
+			Adapter: Name, Kind: adapters.ErrUnsupported,
+			Err:  errors.New("this host cannot pause a sandbox: rootless containers are frozen by cgroup v2 alone"),
+			Hint: "have it killed on its timeout, or boot with systemd.unified_cgroup_hierarchy=1",
+		}
+	}
+	labels, err := labelsFor(spec, f.created, f.boot)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +102,8 @@ func setProcess(s *containerSpec, spec *adapters.Spec, f *facts) {
 		"--workdir=" + spec.Workdir,
 		"--idle-timeout=" + spec.IdleTimeout.String(),
 		"--lifetime=" + spec.Lifetime.String(),
+		"--enforcers=" + strings.Join(spec.Enforcers, ","),
+		"--on-timeout=" + string(spec.OnTimeout),
 	}
 	if spec.Ephemeral {
 		s.Command = append(s.Command, "--lease")

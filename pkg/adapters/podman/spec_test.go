@@ -14,6 +14,8 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/quixand/quixand/internal/bootclock"
+
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -25,6 +27,7 @@ func example() (*adapters.Spec, *facts) {
 		ID: "abc123", Root: "/home/me/.quixand", Image: "python:3.11-slim", Workdir: "/workspace",
 		Metadata:    map[string]string{"owner": "me"},
 		IdleTimeout: 5 * time.Minute, Lifetime: adapters.NoTimeout, Network: adapters.NetworkBridge,
+		OnTimeout: adapters.TimeoutKill, Enforcers: []string{"agent", "systemd"},
 	}
 	f := &facts{
 		api:         semver.MustParse("5.8.6"),
@@ -35,6 +38,8 @@ func example() (*adapters.Spec, *facts) {
 		log:         "/run/user/1000/quixand/0badcafe/abc123.log",
 		image:       spec.Image,
 		created:     time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		boot:        bootclock.Mark{Boot: "3f0c", At: 42 * time.Second},
+		freezer:     true,
 	}
 	return spec, f
 }
@@ -51,6 +56,7 @@ func TestSpecGolden(t *testing.T) {
 		"everything": func(s *adapters.Spec, _ *facts) {
 			s.Env = map[string]string{"SECRET": "must not be here"}
 			s.Lifetime = time.Hour
+			s.OnTimeout = adapters.TimeoutPause
 			s.Ports = []adapters.PortMapping{{Port: 80}, {Port: 81, HostPort: 8081}}
 			s.Resources = adapters.Resources{MemoryBytes: 1 << 30, CPUs: 1.5, PIDs: 100}
 		},
@@ -139,7 +145,8 @@ func TestLimits(t *testing.T) {
 func TestLabelsRoundTrip(t *testing.T) {
 	spec, f := example()
 	spec.Resources = adapters.Resources{MemoryBytes: 1, CPUs: 0.5, PIDs: 2}
-	labels, err := labelsFor(spec, f.created)
+	spec.IdleTimeout = 1500 * time.Millisecond
+	labels, err := labelsFor(spec, f.created, bootclock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +157,10 @@ func TestLabelsRoundTrip(t *testing.T) {
 	if info.ID != spec.ID || info.Root != spec.Root || info.Image != spec.Image || info.Workdir != spec.Workdir ||
 		info.Network != spec.Network || info.Resources != spec.Resources || !info.Created.Equal(f.created) ||
 		info.Metadata["owner"] != "me" || info.Adapter != Name {
+		t.Errorf("%+v", info)
+	}
+	if info.IdleTimeout != spec.IdleTimeout || info.Lifetime != spec.Lifetime || info.OnTimeout != spec.OnTimeout ||
+		!slices.Equal(info.Enforcers, spec.Enforcers) || info.Age <= 0 || info.Age > time.Minute {
 		t.Errorf("%+v", info)
 	}
 }
