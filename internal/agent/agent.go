@@ -35,6 +35,7 @@ import (
 	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agent/tunnel"
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/labels"
 )
 
 // Agent serves one sandbox.
@@ -45,6 +46,8 @@ type Agent struct {
 	clock *activity.Clock
 	lease *lease.Lease // nil: the sandbox is nobody's
 	token access.Token
+
+	labels labels.Set
 
 	journal *journal.Journal
 

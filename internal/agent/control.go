@@ -110,6 +110,19 @@ func (a *Agent) expire(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+func (a *Agent) setLabels(w http.ResponseWriter, r *http.Request) {
+	var req agentapi.LabelsRequest
+	if err := readJSON(w, r, &req); err != nil {
+		httperr.WriteErr(w, err)
+		return
+	}
+	if err := a.labels.Change(req.Set, req.Remove); err != nil {
+		httperr.WriteErr(w, httperr.BadRequest(err))
+		return
+	}
+	writeJSON(w, a.describe())
+}
+
 func (a *Agent) describe() agentapi.Status {
 	user := a.users.Default()
 	now := a.clock.Snapshot()
@@ -122,8 +135,8 @@ func (a *Agent) describe() agentapi.Status {
 		User: user.Name, Home: user.Home, Workdir: workdir,
 		Created: now.Created, LastActive: now.LastActive, InFlight: now.InFlight,
 		IdleTimeout: agentapi.Duration(now.Idle), Deadline: now.Deadline, Lifetime: now.Lifetime,
-		Processes: a.processes.Running(),
-		Age:       agentapi.Duration(now.Age), IdleFor: agentapi.Duration(now.IdleFor),
+		Processes: a.processes.Running(), Labels: a.labels.All(),
+		Age: agentapi.Duration(now.Age), IdleFor: agentapi.Duration(now.IdleFor),
 		Enforcers: a.cfg.Enforcers, OnTimeout: a.cfg.OnTimeout,
 	}
 }

@@ -58,6 +58,7 @@ func (a *Agent) routes() http.Handler {
 	mux.HandleFunc("GET "+agentapi.PathKeep, a.hold)
 	mux.HandleFunc("POST "+agentapi.PathExpire, a.expire)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
+	mux.HandleFunc("POST "+agentapi.PathLabels, a.setLabels)
 	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
 	mux.HandleFunc("GET "+agentapi.PathArchive, a.archive.Pack)
 	mux.HandleFunc("PUT "+agentapi.PathArchive, a.archive.Unpack)

@@ -39,6 +39,8 @@ const (
 	// PathKeep, GET: 200 at once, then nothing until somebody leaves. Until
 	// then the sandbox is not idle.
 	PathKeep = "/quixand/v1/keep"
+	// PathLabels, POST LabelsRequest: Status. Changes labels, or none of them.
+	PathLabels = "/quixand/v1/labels"
 	// PathTunnel, GET ?port=N with "Connection: Upgrade" and
 	// "Upgrade: TunnelProtocol": 101, then the raw bytes of a TCP connection
 	// to 127.0.0.1:N (or [::1]:N) inside. Each side may close its half. 502
@@ -121,6 +123,8 @@ type Status struct {
 	Lifetime    time.Time `json:"lifetime,omitzero"` // absolute end; zero: none
 	Processes   int       `json:"processes"`         // running, started through the agent
 
+	Labels map[string]string `json:"labels,omitempty"`
+
 	// Age and IdleFor are measured on the monotonic clock: the times above
 	// are wrong after a jump of the wall clock.
 	Age       Duration `json:"ageMs"`
@@ -136,6 +140,12 @@ const (
 	// OnTimeoutPause leaves an idle sandbox for the host to pause.
 	OnTimeoutPause = "pause"
 )
+
+// LabelsRequest is the body of PathLabels. What is both set and removed is set.
+type LabelsRequest struct {
+	Set    map[string]string `json:"set,omitempty"`
+	Remove []string          `json:"remove,omitempty"`
+}
 
 // TimeoutRequest is the body of PathTimeout. Zero restarts the present timeout.
 type TimeoutRequest struct {

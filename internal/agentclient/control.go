@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/labels"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -22,6 +23,11 @@ func (c *Client) Status(ctx context.Context) (*agentapi.Status, error) {
 // none, and zero starts the present one anew.
 func (c *Client) SetTimeout(ctx context.Context, idle time.Duration) (*agentapi.Status, error) {
 	return c.status(ctx, http.MethodPost, agentapi.PathTimeout, agentapi.TimeoutRequest{IdleTimeout: agentapi.Duration(idle)})
+}
+
+// ChangeLabels sets some labels and removes others.
+func (c *Client) ChangeLabels(ctx context.Context, set map[string]string, remove []string) (*agentapi.Status, error) {
+	return c.status(ctx, http.MethodPost, agentapi.PathLabels, agentapi.LabelsRequest{Set: set, Remove: remove})
 }
 
 // Expire ends the sandbox if it has been idle for its timeout: Status.Expired
@@ -52,6 +58,9 @@ func (c *Client) status(ctx context.Context, method, path string, in any) (*agen
 	}
 	if !adapters.ValidID(s.ID) {
 		return nil, garbage("sandbox id %.40q", s.ID)
+	}
+	if err := labels.Check(s.Labels); err != nil {
+		return nil, garbage("labels: %v", err)
 	}
 	for _, dir := range []string{s.Workdir, s.Home} {
 		if !validDir(dir) {

@@ -37,6 +37,7 @@ func (s *sandboxFlags) addOwn(cmd *cobra.Command, a *App) {
 	f.Var(durationValue{d: &o.Lifetime}, "lifetime", "end the sandbox after this time, busy or not")
 	f.VarP(pairsValue{pairs: &o.Env, lookup: a.Getenv}, "env", "e", "set a variable for every command; KEY alone takes its value from here")
 	f.VarP(pairsValue{pairs: &o.Metadata}, "metadata", "m", "keep a pair with the sandbox; ls can select by it")
+	f.VarP(pairsValue{pairs: &o.Labels}, "label", "l", "set a label, which qs label can change later; ls can select by it")
 	f.StringVarP(&o.Workdir, "workdir", "w", "", "where commands start and relative paths begin (default /workspace)")
 	addChoice(cmd, &o.Network, "network", "bridge: a way out and none to this host; none: no network", quixand.NetworkBridge, quixand.NetworkNone)
 	f.VarP(publishValue{&o.Publish}, "publish", "p", "publish a port on this host's loopback")

@@ -28,6 +28,7 @@ type sandboxJSON struct {
 	Resources resourcesJSON         `json:"resources"`
 	Snapshot  string                `json:"snapshot,omitempty"` // that it was created from
 	Fork      string                `json:"fork,omitempty"`     // id of the sandbox that it is a fork of
+	Cursor    string                `json:"cursor,omitempty"`   // in lists, for --after
 }
 
 // resourcesJSON has null for what is not limited.
@@ -84,6 +85,9 @@ func newListCmd(a *App) *cobra.Command {
 			if err := o.selectStates(states); err != nil {
 				return err
 			}
+			if o.ended && (o.list.Limit != 0 || o.list.After != "") {
+				return usagef("--all excludes --limit and --after")
+			}
 			return o.run(cmd.Context())
 		},
 	}
@@ -91,6 +95,10 @@ func newListCmd(a *App) *cobra.Command {
 	f.BoolVarP(&o.ended, "all", "a", false, "list those that have ended lately, too, and why")
 	f.BoolVar(&o.list.AllRoots, "all-roots", false, "list those of your other Quixand roots, too")
 	f.VarP(pairsValue{pairs: &o.list.Metadata}, "metadata", "m", "list those with this pair")
+	f.VarP(pairsValue{pairs: &o.list.Labels}, "label", "l", "list those with this label")
+	f.StringVar(&o.list.Name, "name", "", "list the one with this name")
+	f.IntVar(&o.list.Limit, "limit", 0, "list so many at most, and say how to go on")
+	f.StringVar(&o.list.After, "after", "", "go on behind this cursor, which the page before has told")
 	f.StringSliceVar(&states, "state", nil, "list those in a state: creating, running, paused, stopped")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only ids")
 	return cmd
@@ -114,7 +122,7 @@ func (o *listOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	infos, err := c.List(ctx, &o.list)
+	infos, err := o.page(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -128,7 +136,9 @@ func (o *listOptions) run(ctx context.Context) error {
 	case o.app.global.json:
 		out := []any{}
 		for _, info := range infos {
-			out = append(out, newSandboxJSON(info))
+			row := newSandboxJSON(info)
+			row.Cursor = info.Cursor()
+			out = append(out, row)
 		}
 		for _, e := range ended {
 			out = append(out, newEndedJSON(e))
@@ -147,11 +157,29 @@ func (o *listOptions) run(ctx context.Context) error {
 	return o.printTable(infos, ended)
 }
 
+// page lists one page and tells how to come to the next, if there is one.
+func (o *listOptions) page(ctx context.Context, c *quixand.Client) ([]*quixand.Info, error) {
+	list := o.list
+	if list.Limit > 0 {
+		list.Limit++
+	}
+	infos, err := c.List(ctx, &list)
+	if err != nil || o.list.Limit <= 0 || len(infos) <= o.list.Limit {
+		return infos, err
+	}
+	infos = infos[:o.list.Limit]
+	o.app.printf("qs: there are more: --limit %d --after %s\n", o.list.Limit, infos[len(infos)-1].Cursor())
+	return infos, nil
+}
+
 // endedBeside lists the sandboxes that have ended and have the metadata that
 // are asked for. One that is listed as alive has not ended.
 func (o *listOptions) endedBeside(ctx context.Context, c *quixand.Client, alive []*quixand.Info) ([]*quixand.Ended, error) {
 	ended, err := c.AllEnded(ctx)
 	return slices.DeleteFunc(ended, func(e *quixand.Ended) bool {
+		if len(o.list.Labels) > 0 || o.list.Name != "" && e.Name != o.list.Name {
+			return true // labels go with the sandbox
+		}
 		for k, v := range o.list.Metadata {
 			if got, ok := e.Metadata[k]; !ok || got != v {
 				return true

@@ -75,6 +75,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newPauseCmd(a),
 		newResumeCmd(a),
 		newRenameCmd(a),
+		newLabelCmd(a),
 		newSnapshotCmd(a),
 		newForkCmd(a),
 		newKillCmd(a),

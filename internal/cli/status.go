@@ -41,6 +41,8 @@ type agentJSON struct {
 	LifetimeEnds       time.Time `json:"lifetimeEnds,omitzero"`
 	OnTimeout          string    `json:"onTimeout"` // kill or pause
 	Enforcers          []string  `json:"enforcers"` // who sees to it: agent, systemd, process
+
+	Labels map[string]string `json:"labels"`
 }
 
 func newAgentJSON(s *quixand.Status) *agentJSON {
@@ -49,6 +51,7 @@ func newAgentJSON(s *quixand.Status) *agentJSON {
 		Created: s.Created.UTC(), LastActive: s.LastActive.UTC(), InFlight: s.InFlight, Processes: s.Processes,
 		IdleTimeoutSeconds: seconds(s.IdleTimeout), Deadline: s.Deadline.UTC(), LifetimeEnds: s.Lifetime.UTC(),
 		OnTimeout: string(s.OnTimeout), Enforcers: s.Enforcers,
+		Labels: notNil(s.Labels),
 	}
 }
 
@@ -215,6 +218,9 @@ func (v *twoViews) printAgent(t *table, now time.Time) {
 	s := v.agent
 	t.row("Agent:", s.Agent)
 	t.row("User:", s.User)
+	for _, k := range slices.Sorted(maps.Keys(s.Labels)) {
+		t.row("Label:", k+"="+s.Labels[k])
+	}
 	t.row("Processes:", fmt.Sprint(s.Processes))
 	t.row("Last active:", relative(now, s.LastActive))
 	t.row("Ends:", ends(now, s))

@@ -130,6 +130,12 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 		return nil, c.wrap(op, info.ID, err)
 	}
 	sb.workdir, sb.unarmed = info.Workdir, len(arming.hosts) == 0
+	if len(opts.Labels) > 0 {
+		if err := sb.SetLabels(ctx, opts.Labels); err != nil {
+			_ = c.kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
+			return nil, err
+		}
+	}
 	if opts.Ephemeral {
 		sb.lease = c.lease(sb)
 	}
@@ -166,33 +172,6 @@ func (c *Client) Connect(ctx context.Context, id string) (*Sandbox, error) {
 		return nil, sb.wrap(ctx, "connect", err)
 	}
 	return sb, nil
-}
-
-// List describes the sandboxes that the options select, newest first. nil
-// selects all of this Quixand root. Those whose time is found to be up are ended
-// and left out.
-func (c *Client) List(ctx context.Context, opts *ListOptions) ([]*Info, error) {
-	if opts == nil {
-		opts = &ListOptions{}
-	}
-	var timers chan []string
-	if len(opts.Metadata) == 0 && len(opts.States) == 0 {
-		timers = c.askArmed(ctx)
-	}
-	infos, err := c.adapter.List(ctx, adapters.Filter{
-		Root:     c.cfg.Root,
-		AllRoots: opts.AllRoots,
-		Metadata: opts.Metadata,
-		States:   opts.States,
-	})
-	if err != nil {
-		return nil, c.wrap("list", "", err)
-	}
-	left, _ := c.reapOverdue(ctx, infos)
-	if timers != nil {
-		c.pruneTimers(ctx, <-timers, left)
-	}
-	return left, nil
 }
 
 // Get describes one sandbox by id, name or unambiguous prefix of the id, as the

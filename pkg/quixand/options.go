@@ -39,6 +39,10 @@ type Options struct {
 	Env map[string]string
 	// Metadata is kept with the engine and returned in Info and List.
 	Metadata map[string]string
+	// Labels can be changed later, as metadata cannot, by [Sandbox.SetLabels].
+	// They are kept in the sandbox: up to 64, with keys of up to 63 letters and
+	// digits that have . _ / - between them, and values of up to 256 bytes.
+	Labels map[string]string
 	// Workdir is where commands start and relative paths begin; empty is
 	// /workspace.
 	Workdir string
@@ -56,13 +60,6 @@ type Options struct {
 	Budgets Budgets
 	// Progress, when set, is told about every phase.
 	Progress func(Progress)
-}
-
-// ListOptions selects sandboxes for [Client.List].
-type ListOptions struct {
-	Metadata map[string]string // all pairs must match exactly
-	States   []State           // nil: all
-	AllRoots bool              // also the sandboxes of other Quixand roots of this user
 }
 
 // What crosses the seam to the adapters is of the same types on both sides.

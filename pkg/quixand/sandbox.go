@@ -109,6 +109,8 @@ type Status struct {
 	Lifetime    time.Time     `json:"lifetime,omitzero"`
 	OnTimeout   TimeoutAction `json:"onTimeout"`
 	Enforcers   []string      `json:"enforcers"` // who ends it when its time is up: agent, systemd, process
+
+	Labels map[string]string `json:"labels,omitempty"` // see Options.Labels
 }
 
 func newStatus(st *agentapi.Status) *Status {
@@ -122,6 +124,7 @@ func newStatus(st *agentapi.Status) *Status {
 		LastActive:  st.LastActive,
 		InFlight:    st.InFlight,
 		Processes:   st.Processes,
+		Labels:      st.Labels,
 		IdleTimeout: time.Duration(st.IdleTimeout),
 		Deadline:    st.Deadline,
 		Lifetime:    st.Lifetime,

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/quixand/quixand/internal/labels"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -37,6 +38,9 @@ func invalid(format string, args ...any) *Error {
 // spec checks the options and completes them. The error is an *Error without
 // an operation.
 func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
+	if err := labels.Check(o.Labels); err != nil {
+		return nil, invalid("%v", err)
+	}
 	s := &adapters.Spec{
 		ID:          newID(),
 		Name:        o.Name,

@@ -127,3 +127,11 @@ func (b *box) listening(ctx context.Context, server *quixand.Cmd) int {
 	Expect(err).NotTo(HaveOccurred())
 	return port
 }
+
+// cursor is the sandbox's place in lists.
+func (b *box) cursor(ctx context.Context) string {
+	GinkgoHelper()
+	info, err := b.Info(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	return info.Cursor()
+}

@@ -81,6 +81,7 @@ var groups = []func(*fixture){
 	describeCreate,
 	describeFind,
 	describeGivenNames,
+	describeLabels,
 	describeTime,
 	describeLeases,
 	describeKill,

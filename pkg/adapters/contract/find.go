@@ -68,6 +68,34 @@ func describeList(f *fixture) {
 			Expect(f.client.List(ctx, &quixand.ListOptions{Metadata: mine, States: []quixand.State{adapters.StateStopped}})).
 				To(BeEmpty())
 		})
+		it("selects by name", needs(Renamer), func(ctx SpecContext) {
+			name := newID()
+			b := f.create(ctx, &quixand.Options{Name: name})
+			Expect(f.client.List(ctx, &quixand.ListOptions{Name: name})).To(ConsistOf(HaveField("ID", b.ID())))
+			Expect(f.client.List(ctx, &quixand.ListOptions{Name: "no-" + name})).To(BeEmpty())
+		})
+		it("comes in pages that hold while sandboxes come and go", func(ctx SpecContext) {
+			page := quixand.ListOptions{Metadata: map[string]string{"mark": mark}, Limit: 2}
+			first, err := f.client.List(ctx, &page)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(first).To(HaveExactElements(HaveField("ID", made[2].ID()), HaveField("ID", made[1].ID())))
+			fourth := f.create(ctx, &quixand.Options{Metadata: page.Metadata})
+			page.After = first[1].Cursor()
+			Expect(f.client.List(ctx, &page)).To(ConsistOf(HaveField("ID", made[0].ID())))
+
+			// A cursor outlives its sandbox.
+			page.After, page.Limit = fourth.cursor(ctx), 1
+			Expect(fourth.Kill(ctx)).To(Succeed())
+			Expect(f.client.List(ctx, &page)).To(ConsistOf(HaveField("ID", made[2].ID())))
+			page.After = made[0].cursor(ctx)
+			Expect(f.client.List(ctx, &page)).To(BeEmpty())
+		})
+		it("refuses pages that make no sense", func(ctx SpecContext) {
+			for _, opts := range []quixand.ListOptions{{Limit: -1}, {After: "x"}, {After: "1-"}, {After: "-" + newID()}, {Name: "No Name"}} {
+				_, err := f.client.List(ctx, &opts)
+				Expect(err).To(failAs(quixand.ErrInvalid), "%+v", opts)
+			}
+		})
 		it("says the same as Get and Info", func(ctx SpecContext) {
 			infos, err := f.client.List(ctx, &quixand.ListOptions{Metadata: map[string]string{"mark": mark, "size": "large"}})
 			Expect(err).NotTo(HaveOccurred())
