@@ -24,7 +24,10 @@ test: release ## every test, with the race detector, on real rootless Podman
 	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
 
 crash: build ## 500 clients killed at any moment, and what is left counted
-	hack/with-host go test -timeout=60m -v -count=1 ./test/crash -kills=500 $(CRASH)
+	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 $(CRASH)
+
+soak: build ## 2,000 sandboxes created, used and killed, and what the host has lost by it
+	hack/with-host go test -timeout=90m -v -count=1 -run=Soak ./test/crash -cycles=2000 $(SOAK)
 
 bench: build ## all figures, as a table and as out/bench.json
 	$(static) hack/with-host go run -tags=$(tags) ./hack/bench -json out/bench.json
@@ -46,4 +49,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build release demo test crash bench lint generate host-up host-down clean
+.PHONY: help build release demo test crash soak bench lint generate host-up host-down clean

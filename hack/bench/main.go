@@ -41,6 +41,7 @@ func run(ctx context.Context) error {
 		idle  = flag.Bool("idle", false, "also measure the first command after 60 and 360 s of idling")
 		soak  = flag.Int("soak", 10_000, "commands for the leak count")
 		boxes = flag.Int("sandboxes", 100, "the largest number of idle sandboxes to weigh")
+		crowd = flag.Int("crowd", 200, "sandboxes to create, half of them at once, and to list")
 	)
 	flag.Parse()
 	qsPath, err := filepath.Abs(*qs)
@@ -52,7 +53,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	b.idle, b.soak, b.boxes = *idle, *soak, *boxes
+	b.idle, b.soak, b.boxes, b.crowd = *idle, *soak, *boxes, *crowd
 
 	b.header()
 	for _, g := range groups {
@@ -85,6 +86,7 @@ var groups = []struct {
 	{"files", benchFiles},
 	{"concurrent", benchConcurrent},
 	{"pty", benchPTY},
+	{"crowd", benchCrowd},
 	{"idle", benchIdle},
 }
 
@@ -100,6 +102,7 @@ type bench struct {
 	idle  bool
 	soak  int
 	boxes int
+	crowd int
 
 	started time.Time
 	rows    []row

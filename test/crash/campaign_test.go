@@ -41,8 +41,9 @@ func TestKilledClients(t *testing.T) {
 // campaign is one batch.
 type campaign struct {
 	*site
-	victim string // the sandbox that commands and copies go to
-	data   string // a file to copy
+	victim string   // the sandbox that commands and copies go to
+	data   string   // a file to copy
+	paused sync.Map // sandboxes that may have been
 	*tally
 }
 
@@ -66,7 +67,13 @@ var actions = []action{
 	{"cp in", 40 * time.Millisecond, func(c *campaign) []string { return []string{"cp", c.data, c.victim + ":data"} }},
 	{"cp out", 40 * time.Millisecond, func(c *campaign) []string { return []string{"cp", c.victim + ":data", c.data + ".back"} }},
 	{"kill", 120 * time.Millisecond, func(c *campaign) []string { return []string{"kill", c.fresh()} }},
-	{"pause", 50 * time.Millisecond, func(c *campaign) []string { return []string{"pause", c.fresh()} }},
+	{"pause", 50 * time.Millisecond, func(c *campaign) []string {
+		id := c.fresh()
+		c.paused.Store(id, true)
+		return []string{"pause", id}
+	}},
+	{"snapshot", 200 * time.Millisecond, func(c *campaign) []string { return []string{"snapshot", c.fresh()} }},
+	{"fork", 400 * time.Millisecond, func(c *campaign) []string { return []string{"fork", "--timeout=5m", c.fresh()} }},
 	{"rename", 40 * time.Millisecond, func(c *campaign) []string {
 		id := c.fresh()
 		return []string{"rename", id, "n" + id}
@@ -133,13 +140,17 @@ func (c *campaign) settle() {
 		c.kept.Add(1)
 		c.must("kill", "--force", id)
 	}
+	// What has a name is meant to stay.
+	for _, name := range strings.Fields(c.must("snapshots", "ls", "--quiet")) {
+		c.must("snapshots", "rm", name)
+	}
 	c.within(grace, c.empty)
 }
 
 // usable runs a command in a sandbox, which may be gone by now, and may be frozen.
 func (c *campaign) usable(id string) error {
 	out, err := c.run("exec", id, "--", "echo", "alive")
-	if err != nil && strings.Contains(err.Error(), "paused") {
+	if _, frozen := c.paused.Load(id); frozen && err != nil && strings.Contains(err.Error(), "paused") {
 		if _, err := c.run("resume", id); err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ type site struct {
 	env     []string
 	service *service
 	before  []string // orphans that others have left
+	suspect []string // orphans since empty was called first
 }
 
 func newSite(t *testing.T) *site {
@@ -78,6 +79,13 @@ func newSite(t *testing.T) *site {
 		}
 	})
 	return s
+}
+
+// sub is the same site, for a part of its test.
+func (s *site) sub(t *testing.T) *site {
+	again := *s
+	again.T = t
+	return &again
 }
 
 // lacking says why no sandbox can be had on this machine.
@@ -162,10 +170,20 @@ func (s *site) within(d time.Duration, check func() error) {
 	}
 }
 
-// empty is a check that nothing is left.
+// empty is a check that nothing is left. Others come and go at the same engine,
+// so an orphan counts when it has been one since the first look.
 func (s *site) empty() error {
-	left := s.leftovers()
+	left, orphans := s.leftovers(), s.orphans()
+	if s.suspect == nil {
+		s.suspect = slices.DeleteFunc(orphans, func(o string) bool { return slices.Contains(s.before, o) })
+	} else {
+		s.suspect = slices.DeleteFunc(s.suspect, func(o string) bool { return !slices.Contains(orphans, o) })
+	}
+	for _, o := range s.suspect {
+		left = append(left, "orphan "+o)
+	}
 	if len(left) == 0 {
+		s.suspect = nil
 		return nil
 	}
 	return errors.New("left behind:\n\t" + strings.Join(left, "\n\t"))

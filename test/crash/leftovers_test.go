@@ -26,12 +26,12 @@ func (s *site) leftovers() []string {
 	filter := "label=quixand.root=" + s.root
 	add("container", s.podman("ps", "--all", "--filter", filter, "--format", "{{.ID}} {{.Names}} {{.State}}"))
 	add("image", s.podman("images", "--all", "--filter", filter, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	add("image", s.podman("images", "--all", "--filter", "reference=localhost/quixand/snapshot/"+s.key(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	add("volume", s.podman("volume", "ls", "--filter", filter, "--format", "{{.Name}}"))
 	add("network", s.podman("network", "ls", "--filter", filter, "--format", "{{.Name}}"))
 	add("unit", s.units())
 	add("file", s.files())
 	add("process", s.processes())
-	add("orphan", slices.DeleteFunc(s.orphans(), func(o string) bool { return slices.Contains(s.before, o) }))
 	return left
 }
 
