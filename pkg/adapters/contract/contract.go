@@ -24,6 +24,9 @@ type Harness struct {
 	// SameKernel says that sandboxes are processes of this machine, so that
 	// what they leave behind can be seen in its /proc.
 	SameKernel bool
+	// QS is the path of a qs program that has the adapter linked, for systemd to
+	// start.
+	QS string
 	// Deviations lists cases that this adapter is known to fail, by their full
 	// text, with the reason. One that names no case is a failure.
 	Deviations map[string]string
@@ -83,6 +86,7 @@ var groups = []func(*fixture){
 	describeGivenNames,
 	describeLabels,
 	describeTime,
+	describeEnforcers,
 	describeLeases,
 	describeKill,
 	describeDeath,

@@ -2,6 +2,7 @@ package podman
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,6 +23,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.Historian,
 	),
 	SameKernel:  true,
+	QS:          builtQS(),
 	Available:   available,
 	Unreachable: unreachable,
 	Import:      importImage,
@@ -35,4 +37,13 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 func TestContract(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "podman")
+}
+
+// builtQS is the qs that was built beside the agent under test, if any.
+func builtQS() string {
+	qs := filepath.Join(filepath.Dir(os.Getenv("QS_AGENT")), "qs")
+	if _, err := os.Stat(qs); err != nil || os.Getenv("QS_AGENT") == "" {
+		return ""
+	}
+	return qs
 }
