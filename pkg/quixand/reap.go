@@ -78,7 +78,11 @@ func (c *Client) judge(ctx context.Context, info *Info, note *timeouts.Note, by 
 		return false, retryAfter, err
 	}
 	defer agent.CloseIdleConnections()
-	verdict := policy.Judge(view(ctx, info, agent, note))
+	v := timeouts.View{Age: info.Age, Paused: info.State == adapters.StatePaused}
+	if policy.NeedsAgent(v) {
+		ask(ctx, agent, &v, note)
+	}
+	verdict := policy.Judge(v)
 	reason := adapters.ReasonIdle
 	switch verdict.Action {
 	case timeouts.Leave:
@@ -107,14 +111,9 @@ func (c *Client) agentOf(ctx context.Context, id string) (*agentclient.Client, e
 	return agentclient.New(rt), nil
 }
 
-// view asks the agent, unless it cannot answer, and notes what the next look
+// ask completes a view by what the agent says, and notes what the next look
 // has to know.
-func view(ctx context.Context, info *Info, agent *agentclient.Client, note *timeouts.Note) timeouts.View {
-	v := timeouts.View{Age: info.Age, Paused: info.State == adapters.StatePaused}
-	if v.Paused {
-		note.SilentSince = 0
-		return v
-	}
+func ask(ctx context.Context, agent *agentclient.Client, v *timeouts.View, note *timeouts.Note) {
 	ctx, cancel := context.WithTimeout(ctx, agentPatience)
 	defer cancel()
 	status, err := agent.Status(ctx)
@@ -124,11 +123,10 @@ func view(ctx context.Context, info *Info, agent *agentclient.Client, note *time
 			note.SilentSince = now
 		}
 		v.Silent = now - note.SilentSince
-		return v
+		return
 	}
 	*note = timeouts.Note{Idle: time.Duration(status.IdleTimeout)}
 	v.Agent = &timeouts.Report{Idle: time.Duration(status.IdleTimeout), IdleFor: time.Duration(status.IdleFor)}
-	return v
 }
 
 // refused asks the agent to end its sandbox. busy says that it is in use again,

@@ -51,9 +51,15 @@ type Verdict struct {
 // very short timeouts.
 const leastSilence = 10 * time.Second
 
+// NeedsAgent reports whether the agent's word can change the verdict. Asking one
+// that hangs takes its time.
+func (p Policy) NeedsAgent(v View) bool { return !v.Paused && !p.over(v) }
+
+func (p Policy) over(v View) bool { return p.Lifetime >= 0 && v.Age >= p.Lifetime }
+
 // Judge applies the policy.
 func (p Policy) Judge(v View) Verdict {
-	if p.Lifetime >= 0 && v.Age >= p.Lifetime {
+	if p.over(v) {
 		return Verdict{EndLifetime, -1}
 	}
 	action, next := p.judgeIdle(v)
