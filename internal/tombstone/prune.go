@@ -1,6 +1,7 @@
 package tombstone
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,20 @@ func (s *Store) Prune() error {
 		}
 	}
 	return nil
+}
+
+// pruneOneIn is how many records are written between two looks at their number,
+// more or less: whoever only creates and kills calls Prune never.
+const pruneOneIn = 64
+
+func (s *Store) pruneSometimes() error {
+	if rand.N(pruneOneIn) > 0 {
+		return nil
+	}
+	if names, err := s.names(); err != nil || len(names) <= MaxFiles {
+		return err
+	}
+	return s.Prune()
 }
 
 // prunedLately tells whether a process has looked at the ages lately, and if

@@ -73,7 +73,7 @@ func (s *Store) bury(e *adapters.Ended, place func(from, to string) error) error
 	if err := s.write(e.ID+endedSuffix, text, place); err != nil {
 		return err
 	}
-	return s.unlink(e.ID + birthSuffix)
+	return errors.Join(s.unlink(e.ID+birthSuffix), s.pruneSometimes())
 }
 
 // marshal leaves out what makes a record too large, the least missed first.

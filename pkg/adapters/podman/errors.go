@@ -27,6 +27,7 @@ type rule struct {
 const (
 	hintSubID   = "give your user a range of ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
 	hintDisk    = "free some disk space: podman system df shows what the engine holds, podman image prune removes unused images"
+	hintKeys    = "end other sandboxes, raise the kernel's limit: sudo sysctl kernel.keys.maxkeys=2000, or set keyring=false under [containers] in containers.conf"
 	hintLimit   = "let systemd delegate the cgroup controllers to users, or create the sandbox without that limit: https://rootlesscontaine.rs/getting-started/common/cgroup2/"
 	hintFreezer = "pausing needs cgroup v2, and an engine that uses it (cgroups, under [containers] in containers.conf)"
 	hintImage   = "check the image's name, and fetch it with podman pull or with the pull policy missing"
@@ -38,6 +39,8 @@ const (
 var rules = []rule{
 	// resources
 	{[]string{"no space left on device"}, adapters.ErrExhausted, hintDisk},
+	// Every container has a session keyring, and a user has 200 keys.
+	{[]string{"join keyctl", "disk quota exceeded"}, adapters.ErrExhausted, hintKeys},
 	{[]string{"disk quota exceeded"}, adapters.ErrExhausted, hintDisk},
 	{[]string{"exceeded num_locks"}, adapters.ErrExhausted, "remove containers, or raise num_locks in containers.conf and run: podman system renumber"},
 	{[]string{"too many open files"}, adapters.ErrExhausted, "raise the limit of open files: ulimit -n"},

@@ -41,6 +41,8 @@ func TestMapError(t *testing.T) {
 		{500, "potentially insufficient UIDs or GIDs available in user namespace (requested 0:42 for /etc/shadow)", adapters.ErrUnavailable, true},
 		{0, `command required for rootless mode with multiple IDs: exec: "newuidmap": executable file not found in $PATH`, adapters.ErrUnavailable, true},
 
+		{500, "crun: join keyctl `c2b1`: Disk quota exceeded: OCI runtime error", adapters.ErrExhausted, true},
+
 		{500, `could not find pasta, the network namespace can't be configured: exec: "pasta": executable file not found in $PATH`, adapters.ErrUnavailable, true},
 		{500, `default OCI runtime "crun" not found: invalid argument`, adapters.ErrUnavailable, true},
 		{500, "crun: cannot find x: OCI runtime attempted to invoke a command that was not found", adapters.ErrInternal, false},
