@@ -16,6 +16,20 @@ func (a *Agent) health(w http.ResponseWriter, _ *http.Request) {
 
 func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.meter.Sample()) }
 
+func (a *Agent) usage(w http.ResponseWriter, _ *http.Request) {
+	s := a.meter.Sample()
+	u := agentapi.Usage{
+		CPUCount: s.CPUCount, CPUPercent: s.CPUUsedPct,
+		MemoryUsed: int64(s.MemUsed), MemoryTotal: int64(s.MemTotal), MemoryCache: int64(s.MemCache),
+		DiskUsed: int64(s.DiskUsed), DiskTotal: int64(s.DiskTotal),
+		Processes: s.Processes,
+	}
+	if !s.DiskKnown {
+		u.DiskUsed = -1
+	}
+	writeJSON(w, u)
+}
+
 func (a *Agent) envs(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.env.Global()) }
 
 // initRequest is the part of E2B's body that has a meaning here.

@@ -58,6 +58,7 @@ func (a *Agent) routes() http.Handler {
 	mux.HandleFunc("GET "+agentapi.PathKeep, a.hold)
 	mux.HandleFunc("POST "+agentapi.PathExpire, a.expire)
 	mux.HandleFunc("POST "+agentapi.PathTimeout, a.setTimeout)
+	mux.HandleFunc("GET "+agentapi.PathUsage, a.usage)
 	mux.HandleFunc("POST "+agentapi.PathLabels, a.setLabels)
 	mux.Handle("GET "+agentapi.PathTunnel, a.tunnels)
 	mux.HandleFunc("GET "+agentapi.PathArchive, a.archive.Pack)
@@ -86,7 +87,7 @@ func (a *Agent) guarded(next http.Handler) http.Handler {
 func (a *Agent) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs, agentapi.PathExpire,
+		case "/health", "/metrics", agentapi.PathStatus, agentapi.PathUsage, agentapi.PathLife, agentapi.PathLease, agentapi.PathLogs, agentapi.PathExpire,
 			agentapi.PathTail:
 		default:
 			defer a.clock.Begin()()

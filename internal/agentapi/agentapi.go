@@ -39,6 +39,8 @@ const (
 	// PathKeep, GET: 200 at once, then nothing until somebody leaves. Until
 	// then the sandbox is not idle.
 	PathKeep = "/quixand/v1/keep"
+	// PathUsage, GET: Usage. It is no activity.
+	PathUsage = "/quixand/v1/usage"
 	// PathLabels, POST LabelsRequest: Status. Changes labels, or none of them.
 	PathLabels = "/quixand/v1/labels"
 	// PathTunnel, GET ?port=N with "Connection: Upgrade" and
@@ -140,6 +142,18 @@ const (
 	// OnTimeoutPause leaves an idle sandbox for the host to pause.
 	OnTimeoutPause = "pause"
 )
+
+// Usage is what the sandbox uses, as its agent sees it. Sizes are in bytes.
+type Usage struct {
+	CPUCount    int     `json:"cpuCount"`   // that can be used at once
+	CPUPercent  float64 `json:"cpuPercent"` // of one CPU, since somebody asked last
+	MemoryUsed  int64   `json:"memoryUsed"` // caches aside
+	MemoryTotal int64   `json:"memoryTotal"`
+	MemoryCache int64   `json:"memoryCache"`
+	DiskUsed    int64   `json:"diskUsed"` // negative: only the host can tell
+	DiskTotal   int64   `json:"diskTotal"`
+	Processes   int     `json:"processes"` // of all that run
+}
 
 // LabelsRequest is the body of PathLabels. What is both set and removed is set.
 type LabelsRequest struct {

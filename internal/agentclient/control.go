@@ -101,33 +101,21 @@ func (c *Client) Init(ctx context.Context, env map[string]string) error {
 	return c.doJSON(ctx, http.MethodPost, "/init", in, nil)
 }
 
-// Metrics is the answer of E2B's /metrics.
-type Metrics struct {
-	Unix        int64   `json:"ts"`
-	CPUCount    int     `json:"cpu_count"`
-	CPUPercent  float64 `json:"cpu_used_pct"`
-	MemoryTotal int64   `json:"mem_total"`
-	MemoryUsed  int64   `json:"mem_used"`
-	MemoryCache int64   `json:"mem_cache"`
-	DiskUsed    int64   `json:"disk_used"`
-	DiskTotal   int64   `json:"disk_total"`
-}
-
-// Metrics asks what the sandbox uses.
-func (c *Client) Metrics(ctx context.Context) (*Metrics, error) {
-	var m Metrics
-	if err := c.doJSON(ctx, http.MethodGet, "/metrics", nil, &m); err != nil {
+// Usage asks what the sandbox uses.
+func (c *Client) Usage(ctx context.Context) (*agentapi.Usage, error) {
+	var u agentapi.Usage
+	if err := c.doJSON(ctx, http.MethodGet, agentapi.PathUsage, nil, &u); err != nil {
 		return nil, err
 	}
-	for _, v := range []int64{m.Unix, int64(m.CPUCount), m.MemoryTotal, m.MemoryUsed, m.MemoryCache, m.DiskUsed, m.DiskTotal} {
+	for _, v := range []int64{int64(u.CPUCount), u.MemoryTotal, u.MemoryUsed, u.MemoryCache, u.DiskTotal, int64(u.Processes)} {
 		if v < 0 {
-			return nil, garbage("negative metrics")
+			return nil, garbage("negative usage")
 		}
 	}
-	if m.CPUPercent < 0 || math.IsInf(m.CPUPercent, 0) {
-		return nil, garbage("CPU use of %v %%", m.CPUPercent)
+	if !(u.CPUPercent >= 0) || math.IsInf(u.CPUPercent, 0) {
+		return nil, garbage("CPU use of %v %%", u.CPUPercent)
 	}
-	return &m, nil
+	return &u, nil
 }
 
 // AwaitEnd waits for the end of the agent and is nil then. It does not keep

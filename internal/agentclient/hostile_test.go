@@ -65,7 +65,7 @@ func rawAgent(t testing.TB, answer func(w io.Writer, req *http.Request)) *Client
 // calls is one of each way in which the client takes something from an agent.
 var calls = map[string]func(ctx context.Context, c *Client) error{
 	"status":    func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
-	"metrics":   func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
+	"usage":     func(ctx context.Context, c *Client) error { _, err := c.Usage(ctx); return err },
 	"init":      func(ctx context.Context, c *Client) error { return c.Init(ctx, map[string]string{"A": "b"}) },
 	"stat":      func(ctx context.Context, c *Client) error { _, err := c.Stat(ctx, "/x"); return err },
 	"list":      func(ctx context.Context, c *Client) error { _, err := c.List(ctx, "/x", 1); return err },

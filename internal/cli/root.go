@@ -76,6 +76,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newResumeCmd(a),
 		newRenameCmd(a),
 		newLabelCmd(a),
+		newStatsCmd(a),
 		newSnapshotCmd(a),
 		newForkCmd(a),
 		newKillCmd(a),

@@ -119,6 +119,18 @@ type Snapshotter interface {
 	RemoveSnapshot(ctx context.Context, name string) error
 }
 
+// StatsReader is implemented by adapters whose engine measures sandboxes from
+// outside.
+type StatsReader interface {
+	Stats(ctx context.Context, id string) (*Stats, error)
+}
+
+// Stats is what an engine measures. What it cannot tell is negative.
+type Stats struct {
+	MemoryBytes int64 // caches aside
+	DiskBytes   int64 // written by the sandbox, its image aside
+}
+
 // Checker is implemented by adapters that can examine their engine and the
 // host for `qs doctor`. It reports everything it finds, in order of
 // dependence, and does not stop at the first failure.

@@ -160,33 +160,3 @@ func (s *Sandbox) Keep(ctx context.Context) (release func(), err error) {
 	release, err = s.agent.Keep(ctx)
 	return release, s.wrap(ctx, "keep", err)
 }
-
-// Metrics tells what the sandbox uses now.
-func (s *Sandbox) Metrics(ctx context.Context) (*Metrics, error) {
-	m, err := s.agent.Metrics(ctx)
-	if err != nil {
-		return nil, s.wrap(ctx, "metrics", err)
-	}
-	return &Metrics{
-		Time:        time.Unix(m.Unix, 0),
-		CPUCount:    m.CPUCount,
-		CPUPercent:  m.CPUPercent,
-		MemoryUsed:  m.MemoryUsed,
-		MemoryTotal: m.MemoryTotal,
-		MemoryCache: m.MemoryCache,
-		DiskUsed:    m.DiskUsed,
-		DiskTotal:   m.DiskTotal,
-	}, nil
-}
-
-// Metrics is what a sandbox uses, as its agent sees it.
-type Metrics struct {
-	Time        time.Time `json:"time"`
-	CPUCount    int       `json:"cpuCount"`
-	CPUPercent  float64   `json:"cpuPercent"`
-	MemoryUsed  int64     `json:"memoryUsed"` // bytes
-	MemoryTotal int64     `json:"memoryTotal"`
-	MemoryCache int64     `json:"memoryCache"`
-	DiskUsed    int64     `json:"diskUsed"`
-	DiskTotal   int64     `json:"diskTotal"`
-}

@@ -28,8 +28,12 @@ type Sample struct {
 	MemCache   uint64  `json:"mem_cache"`
 	MemTotalMi uint64  `json:"mem_total_mib"`
 	MemUsedMi  uint64  `json:"mem_used_mib"`
-	DiskUsed   uint64  `json:"disk_used"`
+	DiskUsed   uint64  `json:"disk_used"` // 0 where only the host can tell
 	DiskTotal  uint64  `json:"disk_total"`
+
+	// Processes that there are, and whether DiskUsed is known, are not E2B's.
+	Processes int  `json:"-"`
+	DiskKnown bool `json:"-"`
 }
 
 // Meter measures one sandbox. It is safe for concurrent use.
@@ -57,15 +61,49 @@ func newMeter(proc, cgroup, root string) *Meter {
 
 // Sample measures now.
 func (m *Meter) Sample() Sample {
-	s := Sample{Timestamp: time.Now().Unix(), CPUCount: runtime.NumCPU(), CPUUsedPct: m.cpuPercent()}
+	s := Sample{Timestamp: time.Now().Unix(), CPUCount: m.cpus(), CPUUsedPct: m.cpuPercent()}
 	m.memory(&s)
 	s.MemTotalMi, s.MemUsedMi = s.MemTotal>>20, s.MemUsed>>20
+	for range m.processes() {
+		s.Processes++
+	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(m.root, &st); err == nil {
-		s.DiskTotal = st.Blocks * uint64(st.Bsize)
-		s.DiskUsed = (st.Blocks - st.Bavail) * uint64(st.Bsize)
+		s.disk(&st)
 	}
 	return s
+}
+
+// disk reads the figures of a file system. Those of an overlay are the host's,
+// on whose file system it lies: what is used there is no business of the
+// sandbox's, and what is free is all that it can have.
+func (s *Sample) disk(st *unix.Statfs_t) {
+	free := st.Bavail * uint64(st.Bsize)
+	if st.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		s.DiskTotal = free
+		return
+	}
+	s.DiskTotal, s.DiskKnown = st.Blocks*uint64(st.Bsize), true
+	s.DiskUsed = s.DiskTotal - min(free, s.DiskTotal)
+}
+
+// cpus is how many processors the sandbox can use at once, rounded up.
+func (m *Meter) cpus() int {
+	n := runtime.NumCPU()
+	text, err := os.ReadFile(filepath.Join(m.cgroup, "cpu.max"))
+	if err != nil {
+		return n
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) != 2 {
+		return n
+	}
+	quota, errQuota := strconv.Atoi(fields[0]) // or "max"
+	period, errPeriod := strconv.Atoi(fields[1])
+	if errQuota != nil || errPeriod != nil || quota <= 0 || period <= 0 {
+		return n
+	}
+	return min(n, (quota+period-1)/period)
 }
 
 // minInterval keeps two samples in quick succession from dividing by next to

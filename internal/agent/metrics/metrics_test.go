@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // write makes a tree of files.
@@ -38,6 +40,9 @@ func TestWithoutControllers(t *testing.T) {
 	if want := uint64(10 * os.Getpagesize()); s.MemUsed != want || s.MemTotal != 1<<20 || s.MemTotalMi != 1 {
 		t.Errorf("%+v", s)
 	}
+	if s.Processes != 2 {
+		t.Errorf("%d processes", s.Processes)
+	}
 	if s.CPUCount < 1 || s.CPUUsedPct != 0 || s.DiskTotal < s.DiskUsed || s.DiskTotal == 0 {
 		t.Errorf("%+v", s)
 	}
@@ -47,6 +52,7 @@ func TestWithControllers(t *testing.T) {
 	proc := write(t, t.TempDir(), map[string]string{"meminfo": "MemTotal: 1048576 kB\n"})
 	group := write(t, t.TempDir(), map[string]string{
 		"cpu.stat":       "usage_usec 1000000\nuser_usec 7\n",
+		"cpu.max":        "50000 100000\n",
 		"memory.current": "3145728\n",
 		"memory.max":     "16777216\n",
 		"memory.stat":    "anon 1\nfile 1048576\n",
@@ -59,6 +65,9 @@ func TestWithControllers(t *testing.T) {
 	if s.MemTotal != 16<<20 || s.MemUsed != 2<<20 || s.MemCache != 1<<20 {
 		t.Errorf("%+v", s)
 	}
+	if s.CPUCount != 1 {
+		t.Errorf("%d CPUs of half a one", s.CPUCount)
+	}
 	if s.CPUUsedPct < 49 || s.CPUUsedPct > 50 {
 		t.Errorf("CPU %v%%", s.CPUUsedPct)
 	}
@@ -68,5 +77,19 @@ func TestThisSystem(t *testing.T) {
 	s := New().Sample()
 	if s.MemUsed == 0 || s.MemTotal == 0 || s.DiskTotal == 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestDisk(t *testing.T) {
+	st := unix.Statfs_t{Type: unix.EXT4_SUPER_MAGIC, Bsize: 10, Blocks: 100, Bfree: 60, Bavail: 50}
+	var own, overlay Sample
+	own.disk(&st)
+	if own.DiskTotal != 1000 || own.DiskUsed != 500 || !own.DiskKnown {
+		t.Errorf("a file system of its own: %+v", own)
+	}
+	st.Type = unix.OVERLAYFS_SUPER_MAGIC
+	overlay.disk(&st)
+	if overlay.DiskTotal != 500 || overlay.DiskUsed != 0 || overlay.DiskKnown {
+		t.Errorf("an overlay: %+v", overlay)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	Pauser        Capability = "pauser"         // implements adapters.Pauser, and the host can freeze
 	Renamer       Capability = "renamer"        // implements adapters.Renamer
 	Snapshotter   Capability = "snapshotter"    // implements adapters.Snapshotter
+	StatsReader   Capability = "stats reader"   // implements adapters.StatsReader
 
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say

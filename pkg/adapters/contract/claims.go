@@ -30,6 +30,7 @@ func describeClaims(f *fixture) {
 			{Historian, implements[adapters.Historian]},
 			{Pauser, freezes},
 			{Snapshotter, implements[adapters.Snapshotter]},
+			{StatsReader, implements[adapters.StatsReader]},
 			{Renamer, implements[adapters.Renamer]},
 			{Isolation, isolates},
 			{Networks, separatesNetworks},

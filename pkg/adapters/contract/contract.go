@@ -93,6 +93,7 @@ var groups = []func(*fixture){
 	describePause,
 	describeSnapshots,
 	describeForks,
+	describeMetrics,
 	describeFiles,
 	describeNames,
 	describeDirectories,

@@ -147,6 +147,28 @@ func (c *connection) exists(ctx context.Context, path, name string) (bool, error
 	return true, resp.Process(nil)
 }
 
+// sizeOf returns how many bytes a container has written. The engine looks at each
+// file for that.
+func (c *connection) sizeOf(ctx context.Context, id string) (int64, error) {
+	var data struct{ SizeRw int64 }
+	err := c.call(ctx, http.MethodGet, "/containers/%s/json", url.Values{"size": {"true"}}, nil, &data, id)
+	return data.SizeRw, err
+}
+
+// memoryOf returns how much memory a container uses, or zero where no controller
+// counts it.
+func (c *connection) memoryOf(ctx context.Context, id string) (int64, error) {
+	var data struct {
+		Stats []struct{ MemUsage int64 }
+	}
+	query := url.Values{"containers": {id}, "stream": {"false"}}
+	err := c.call(ctx, http.MethodGet, "/containers/stats", query, nil, &data)
+	if err != nil || len(data.Stats) != 1 {
+		return 0, err
+	}
+	return data.Stats[0].MemUsage, nil
+}
+
 // image is what a list tells of one.
 type image struct {
 	Names   []string

@@ -92,6 +92,7 @@ var (
 	_ adapters.Pauser        = (*Adapter)(nil)
 	_ adapters.Renamer       = (*Adapter)(nil)
 	_ adapters.Snapshotter   = (*Adapter)(nil)
+	_ adapters.StatsReader   = (*Adapter)(nil)
 )
 
 // New returns an Adapter. The engine is spoken to when a method needs it.
