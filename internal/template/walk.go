@@ -1,0 +1,77 @@
+package template
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// Entry is a file of the context that the recipe may use.
+type Entry struct {
+	Name string // relative to the context, with slashes
+	Info fs.FileInfo
+	Link string // where a symbolic link leads
+}
+
+// walk calls f for every file that the recipe may use, each directory before
+// what is in it, in the order of names. Links are not followed. What is neither
+// file, directory nor link is an error: no build could copy it.
+func (s *Source) walk(root *os.Root, f func(Entry) error) error {
+	return s.walkDir(root, ".", parent{}, f)
+}
+
+func (s *Source) walkDir(root *os.Root, dir string, above parent, f func(Entry) error) error {
+	names, err := fs.ReadDir(root.FS(), dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range names {
+		name := path.Join(dir, d.Name())
+		if err := s.visit(root, name, d, above, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Source) visit(root *os.Root, name string, d fs.DirEntry, above parent, f func(Entry) error) error {
+	ignored, match, err := s.Ignore.ignores(filepath.FromSlash(name), above)
+	if err != nil {
+		return err
+	}
+	wanted := !ignored && s.Recipe.uses(name)
+	if wanted {
+		entry, err := entryOf(root, name, d)
+		if err != nil {
+			return err
+		}
+		if err := f(entry); err != nil {
+			return err
+		}
+	}
+	if d.IsDir() && (wanted || ignored && s.Ignore.excepts() || !ignored && s.Recipe.leadsTo(name)) {
+		return s.walkDir(root, name, match, f)
+	}
+	return nil
+}
+
+func entryOf(root *os.Root, name string, d fs.DirEntry) (Entry, error) {
+	info, err := d.Info()
+	if err != nil {
+		return Entry{}, err
+	}
+	e := Entry{Name: name, Info: info}
+	switch info.Mode().Type() {
+	case 0, fs.ModeDir:
+	case fs.ModeSymlink:
+		e.Link, err = root.Readlink(name)
+	default:
+		err = invalid("%s cannot be part of an image: %v", name, info.Mode())
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("context: %w", err)
+	}
+	return e, nil
+}
