@@ -1,0 +1,200 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/quixand/quixand/pkg/adapters"
+)
+
+// BuildImage has the engine build an image, with the layers of earlier builds
+// as its cache.
+func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (string, error) {
+	conn, err := a.engine.use(ctx)
+	if err != nil {
+		return "", err
+	}
+	reports, err := conn.buildImage(ctx, buildQuery(spec), spec.Context)
+	if err != nil {
+		return "", mapError(err)
+	}
+	defer reports.Close()
+	b := &build{output: spec.Output}
+	if err := b.follow(reports); err != nil {
+		return "", mapError(err)
+	}
+	return b.id, nil
+}
+
+// buildQuery is the build as the API's parameters have it.
+func buildQuery(spec *adapters.BuildSpec) url.Values {
+	q := url.Values{
+		"dockerfile": {asJSON([]string{spec.Recipe})},
+		"t":          {spec.Tag},
+		"pullpolicy": {string(spec.Pull)},
+		"excludes":   {asJSON(spec.Hidden)},
+		// Without a format the engine finds no layer of an earlier build.
+		"outputformat": {"application/vnd.oci.image.manifest.v1+json"},
+		"layers":       {"1"},
+		// Containers go, also when a step fails.
+		"rm": {"1"}, "forcerm": {"1"},
+	}
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(spec.Args) > 0 {
+		q.Set("buildargs", asJSON(spec.Args))
+	}
+	if len(spec.Labels) > 0 {
+		q.Set("labels", asJSON(spec.Labels))
+	}
+	if len(spec.Secrets) > 0 {
+		q.Set("secrets", asJSON(secretOptions(spec.Secrets)))
+	}
+	set("target", spec.Target)
+	set("platform", spec.Platform)
+	if spec.NoCache {
+		q.Set("nocache", "1")
+	}
+	return q
+}
+
+// buildImage streams the engine's reports, one JSON object after the other.
+func (c *connection) buildImage(ctx context.Context, query url.Values, tar io.Reader) (io.ReadCloser, error) {
+	header := http.Header{"Content-Type": {"application/x-tar"}}
+	resp, err := c.DoRequest(ctx, tar, http.MethodPost, "/build", query, header)
+	if err != nil {
+		return nil, err
+	}
+	if !resp.IsSuccess() {
+		defer resp.Body.Close()
+		return nil, resp.Process(nil)
+	}
+	return resp.Body, nil
+}
+
+// secretOptions is how the engine wants to be told where secrets are.
+func secretOptions(secrets map[string]string) []string {
+	var options []string
+	for _, id := range slices.Sorted(maps.Keys(secrets)) {
+		options = append(options, "id="+id+",src="+secrets[id])
+	}
+	return options
+}
+
+// build follows one build by what the engine says.
+type build struct {
+	output func(string)
+	step   string   // the instruction at work
+	last   []string // its output
+	id     string   // of the image
+	rest   string   // a line that has no end yet
+}
+
+const (
+	lastLines = 20
+	// maxLine bounds what is kept of a line without an end.
+	maxLine = 64 << 10
+)
+
+// follow reads reports to their end.
+func (b *build) follow(reports io.Reader) error {
+	decoder := json.NewDecoder(reports)
+	for {
+		var report struct{ Stream, Error string }
+		switch err := decoder.Decode(&report); {
+		case errors.Is(err, io.EOF):
+			return b.end()
+		case err != nil:
+			return &transportError{err}
+		case report.Error != "":
+			return b.failure(report.Error)
+		}
+		b.add(report.Stream)
+	}
+}
+
+func (b *build) add(text string) {
+	b.rest += text
+	for {
+		line, rest, ok := strings.Cut(b.rest, "\n")
+		if !ok && len(b.rest) < maxLine {
+			return
+		}
+		b.rest = rest
+		b.line(strings.TrimRight(line, "\r"))
+	}
+}
+
+var (
+	stepLine = regexp.MustCompile(`^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$`)
+	imageID  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func (b *build) line(line string) {
+	if m := stepLine.FindStringSubmatch(line); m != nil {
+		b.step, b.last = m[1], nil
+	} else if line != "" {
+		b.last = append(b.last, line)
+		b.last = b.last[max(0, len(b.last)-lastLines):]
+	}
+	if imageID.MatchString(line) {
+		b.id = line // the last one counts: the builder ends with it
+	}
+	b.output(line)
+}
+
+// end is reached when the engine has no more to say.
+func (b *build) end() error {
+	if b.rest != "" {
+		b.line(b.rest)
+	}
+	if b.id == "" {
+		return &transportError{errors.New("the engine has ended the build without a word about the image")}
+	}
+	return nil
+}
+
+// failure tells a failing instruction from a failing engine.
+func (b *build) failure(said string) error {
+	e := mapped(errors.New(said))
+	if b.step == "" {
+		return e
+	}
+	kind := e.Kind
+	if kind == adapters.ErrInternal {
+		kind = adapters.ErrInvalid // the recipe's fault, as far as one can see
+	}
+	return &adapters.Error{
+		Adapter: Name, Kind: kind, Hint: e.Hint,
+		Err: &adapters.BuildError{Instruction: b.step, Output: b.last, Err: errors.New(shortened(said))},
+	}
+}
+
+// shortened leaves out what repeats the instruction.
+func shortened(said string) string {
+	if _, reason, ok := strings.Cut(said, `": `); ok && strings.Contains(said, "at STEP") {
+		return strings.TrimSpace(reason)
+	}
+	return strings.TrimSpace(said)
+}
+
+// asJSON is for values that always marshal.
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("podman: %T: %v", v, err))
+	}
+	return string(text)
+}
