@@ -241,7 +241,16 @@ func (c *connection) call(ctx context.Context, method, path string, query url.Va
 
 // stream is a request whose answer goes on for a while.
 func (c *connection) stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
-	resp, err := c.request(ctx, method, path, query, nil)
+	return c.open(ctx, method, path, query, nil)
+}
+
+// open is stream for a path with verbs, and with a tar stream to send or nil.
+func (c *connection) open(ctx context.Context, method, path string, query url.Values, tar io.Reader, args ...string) (io.ReadCloser, error) {
+	header := make(http.Header)
+	if tar != nil {
+		header.Set("Content-Type", "application/x-tar")
+	}
+	resp, err := c.DoRequest(ctx, tar, method, path, query, header, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -23,7 +22,7 @@ func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (str
 	if err != nil {
 		return "", err
 	}
-	reports, err := conn.buildImage(ctx, buildQuery(spec), spec.Context)
+	reports, err := conn.open(ctx, http.MethodPost, "/build", buildQuery(spec), spec.Context)
 	if err != nil {
 		return "", mapError(err)
 	}
@@ -68,20 +67,6 @@ func buildQuery(spec *adapters.BuildSpec) url.Values {
 		q.Set("nocache", "1")
 	}
 	return q
-}
-
-// buildImage streams the engine's reports, one JSON object after the other.
-func (c *connection) buildImage(ctx context.Context, query url.Values, tar io.Reader) (io.ReadCloser, error) {
-	header := http.Header{"Content-Type": {"application/x-tar"}}
-	resp, err := c.DoRequest(ctx, tar, http.MethodPost, "/build", query, header)
-	if err != nil {
-		return nil, err
-	}
-	if !resp.IsSuccess() {
-		defer resp.Body.Close()
-		return nil, resp.Process(nil)
-	}
-	return resp.Body, nil
 }
 
 // secretOptions is how the engine wants to be told where secrets are.
@@ -194,7 +179,7 @@ func shortened(said string) string {
 func asJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("podman: %T: %v", v, err))
+		panic(err)
 	}
 	return string(text)
 }

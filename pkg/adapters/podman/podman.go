@@ -89,6 +89,8 @@ var (
 	_ adapters.Checker       = (*Adapter)(nil)
 	_ adapters.EventStreamer = (*Adapter)(nil)
 	_ adapters.Historian     = (*Adapter)(nil)
+	_ adapters.ImageBuilder  = (*Adapter)(nil)
+	_ adapters.ImageStore    = (*Adapter)(nil)
 	_ adapters.Pauser        = (*Adapter)(nil)
 	_ adapters.Renamer       = (*Adapter)(nil)
 	_ adapters.Snapshotter   = (*Adapter)(nil)
