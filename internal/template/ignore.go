@@ -19,12 +19,11 @@ type Ignore struct {
 // openIgnore reads the first ignore file that there is, in podman's order: one
 // beside the recipe and named after it, .containerignore, .dockerignore.
 func openIgnore(dir, recipe string) (*Ignore, error) {
-	for _, name := range []string{
-		recipe + ".containerignore",
-		recipe + ".dockerignore",
-		filepath.Join(dir, ".containerignore"),
-		filepath.Join(dir, ".dockerignore"),
-	} {
+	names := []string{filepath.Join(dir, ".containerignore"), filepath.Join(dir, ".dockerignore")}
+	if recipe != "" {
+		names = append([]string{recipe + ".containerignore", recipe + ".dockerignore"}, names...)
+	}
+	for _, name := range names {
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

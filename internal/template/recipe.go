@@ -19,6 +19,16 @@ type Recipe struct {
 	// told from the text: any file may be used.
 	Sources []string
 	All     bool
+
+	lines map[string]int // where each instruction begins
+}
+
+// Line is where an instruction begins, as a builder quotes it, or zero.
+func (r *Recipe) Line(instruction string) int { return r.lines[normal(instruction)] }
+
+// normal is an instruction without what builders change when they quote it.
+func normal(instruction string) string {
+	return strings.ToLower(strings.Join(strings.Fields(instruction), " "))
 }
 
 // Parse reads a Dockerfile. An error names the line.
@@ -27,9 +37,10 @@ func Parse(text []byte) (*Recipe, error) {
 	if err != nil {
 		return nil, atLine(err)
 	}
-	r := &Recipe{Text: text}
+	r := &Recipe{Text: text, lines: make(map[string]int)}
 	var from bool
 	for _, n := range result.AST.Children {
+		r.lines[normal(n.Original)] = n.StartLine
 		from = from || strings.EqualFold(n.Value, "from")
 		if err := r.instruction(n); err != nil {
 			return nil, invalid("line %d: %v", n.StartLine, err)

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ const maxRecipe = 1 << 20
 // Source is a directory to build an image from.
 type Source struct {
 	Dir    string // the context, an absolute path
-	File   string // the recipe, an absolute path; it may lie outside Dir
+	File   string // the recipe, an absolute path; it may lie outside Dir, or nowhere
 	Recipe *Recipe
 	Ignore *Ignore
 }
@@ -42,9 +43,25 @@ func Open(dir, file string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newSource(dir, file, text)
+}
+
+// With is Open with a recipe that lies in no file.
+func With(dir string, recipe []byte) (*Source, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	return newSource(dir, "", recipe)
+}
+
+func newSource(dir, file string, text []byte) (*Source, error) {
 	recipe, err := Parse(text)
 	if err != nil {
-		return nil, within(file, err)
+		return nil, within(cmp.Or(file, "recipe"), err)
 	}
 	ignore, err := openIgnore(dir, file)
 	if err != nil {

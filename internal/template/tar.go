@@ -7,27 +7,44 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// RecipeName is the recipe's name in the stream of [Source.WriteTar]. No file of
-// a context is called so.
-const RecipeName = ".quixand-recipe"
+// What the stream of [Source.WriteTar] holds beside the files of the context.
+const (
+	ownPrefix = ".quixand-"
+	// RecipeName is the recipe's name.
+	RecipeName = ownPrefix + "recipe"
+	// OwnNames is a pattern for all of them: no instruction may see them, and
+	// no file of a context is called so.
+	OwnNames = ownPrefix + "*"
+)
 
-// WriteTar streams the recipe and the files that it may use. Owners are left
-// out, as podman build does it.
-func (s *Source) WriteTar(w io.Writer) error {
+// SecretNames says which file holds which secret.
+func SecretNames(secrets map[string][]byte) map[string]string {
+	names := make(map[string]string, len(secrets))
+	for id := range secrets {
+		names[id] = ownPrefix + "secret-" + id
+	}
+	return names
+}
+
+// WriteTar streams the recipe, the secrets and the files that the recipe may
+// use. Owners are left out, as podman build does it.
+func (s *Source) WriteTar(w io.Writer, secrets map[string][]byte) error {
 	root, err := os.OpenRoot(s.Dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	t := tar.NewWriter(w)
-	recipe := &tar.Header{Name: RecipeName, Mode: 0o644, Size: int64(len(s.Recipe.Text))}
-	if err := t.WriteHeader(recipe); err != nil {
+	if err := packOwn(t, RecipeName, s.Recipe.Text); err != nil {
 		return err
 	}
-	if _, err := t.Write(s.Recipe.Text); err != nil {
-		return err
+	for id, name := range SecretNames(secrets) {
+		if err := packOwn(t, name, secrets[id]); err != nil {
+			return err
+		}
 	}
 	buf := make([]byte, 256<<10)
 	err = s.walk(root, func(e Entry) error { return pack(t, root, e, buf) })
@@ -37,9 +54,17 @@ func (s *Source) WriteTar(w io.Writer) error {
 	return t.Close()
 }
 
+func packOwn(t *tar.Writer, name string, content []byte) error {
+	if err := t.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(content))}); err != nil {
+		return err
+	}
+	_, err := t.Write(content)
+	return err
+}
+
 func pack(t *tar.Writer, root *os.Root, e Entry, buf []byte) error {
-	if e.Name == RecipeName {
-		return invalid("a file of the context must not be called %s", RecipeName)
+	if strings.HasPrefix(e.Name, ownPrefix) {
+		return invalid("a file of the context must not be called %s", e.Name)
 	}
 	h, err := tar.FileInfoHeader(e.Info, e.Link)
 	if err != nil {

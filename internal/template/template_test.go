@@ -124,7 +124,7 @@ func TestSources(t *testing.T) {
 func names(t *testing.T, s *Source) []string {
 	t.Helper()
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(s.WriteTar(w)) }()
+	go func() { w.CloseWithError(s.WriteTar(w, nil)) }()
 	var got []string
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
@@ -218,7 +218,7 @@ func TestContextIsNotLeft(t *testing.T) {
 
 func TestRefusesWhatNoImageHolds(t *testing.T) {
 	dir := tree(t, "Dockerfile: FROM x\nCOPY . /", RecipeName+": x")
-	if err := open(t, dir).WriteTar(io.Discard); !errors.Is(err, adapters.ErrInvalid) {
+	if err := open(t, dir).WriteTar(io.Discard, nil); !errors.Is(err, adapters.ErrInvalid) {
 		t.Errorf("our own name: %v", err)
 	}
 }

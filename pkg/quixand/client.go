@@ -109,6 +109,12 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	if err := ctx.Err(); err != nil {
 		return nil, c.wrap(op, "", err)
 	}
+	if opts.Template != "" {
+		var err error
+		if spec.Image, err = c.resolveTemplate(ctx, opts.Template); err != nil {
+			return nil, c.wrap(op, spec.ID, err)
+		}
+	}
 	enforcement, err := c.enforce(spec, opts)
 	if err != nil {
 		return nil, c.wrap(op, "", err)
@@ -121,7 +127,7 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	}
 	if err != nil {
 		arming.undo(ctx, c)
-		return nil, c.wrap(op, spec.ID, err)
+		return nil, c.wrap(op, spec.ID, c.suggested(ctx, opts.Template, err))
 	}
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)

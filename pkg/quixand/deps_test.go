@@ -14,7 +14,7 @@ func TestKnowsNoEngine(t *testing.T) {
 	const adapters = "github.com/quixand/quixand/pkg/adapters"
 	for pkg := range strings.Lines(string(out)) {
 		pkg = strings.TrimSpace(pkg)
-		for _, engine := range []string{"github.com/containers/", "go.podman.io/", "github.com/docker/", "github.com/moby/"} {
+		for _, engine := range []string{"github.com/containers/", "go.podman.io/", "github.com/docker/", "github.com/moby/moby"} {
 			if strings.HasPrefix(pkg, engine) {
 				t.Errorf("imports %s", pkg)
 			}

@@ -1,0 +1,117 @@
+package quixand
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// isPath reports whether what was named as a template is a directory to build:
+// as a shell would, by how it is written and not by what is there.
+func isPath(name string) bool {
+	return name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name)
+}
+
+// resolveTemplate finds the image that a name means: a directory, which is
+// built when it has to be, a template, or else the engine's own name for an
+// image.
+func (c *Client) resolveTemplate(ctx context.Context, name string) (string, error) {
+	t := c.Templates()
+	if isPath(name) {
+		built, err := t.build(ctx, name, &BuildOptions{})
+		if err != nil {
+			return "", err
+		}
+		return built.Image, nil
+	}
+	ref, err := reference(name)
+	if err != nil {
+		return name, nil // no template is called so
+	}
+	store, err := t.store()
+	if err != nil {
+		return name, nil
+	}
+	image, err := store.Image(ctx, ref)
+	if errors.Is(err, ErrNotFound) {
+		return name, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return templateFrom(image, ref).Image, nil
+}
+
+// suggested adds the templates that the user may have meant to the error about
+// an image that is not there.
+func (c *Client) suggested(ctx context.Context, name string, err error) error {
+	e, ok := outermost(err)
+	if !ok || !errors.Is(err, ErrNotFound) || name == "" {
+		return err
+	}
+	if near := c.Templates().near(ctx, name); near != "" {
+		with := *e
+		with.Hint = near
+		return &with
+	}
+	return err
+}
+
+// unknown says that there is no such template, and what there is instead.
+func (t *Templates) unknown(ctx context.Context, name string) error {
+	return &Error{Kind: ErrNotFound, Err: fmt.Errorf("no template %s", name), Hint: t.suggest(ctx, name)}
+}
+
+// suggest names the templates that the user may have meant.
+func (t *Templates) suggest(ctx context.Context, name string) string {
+	return cmp.Or(t.near(ctx, name), "see what there is with: qs templates ls")
+}
+
+// near asks whether a name that is like this one was meant.
+func (t *Templates) near(ctx context.Context, name string) string {
+	all, err := t.list(ctx)
+	if err != nil {
+		return ""
+	}
+	bare, _, _ := strings.Cut(name, ":")
+	var near []string
+	for _, b := range all {
+		if distance(bare, b.Name) <= 1+len(bare)/4 || len(bare) > 2 && strings.HasPrefix(b.Name, bare) {
+			near = append(near, b.Name)
+		}
+	}
+	slices.SortFunc(near, func(x, y string) int {
+		return cmp.Or(cmp.Compare(distance(bare, x), distance(bare, y)), cmp.Compare(x, y))
+	})
+	near = slices.Compact(near)
+	if len(near) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(near[:min(len(near), 3)], ", ") + "?"
+}
+
+// distance is how many letters must be put in, taken out or replaced to make b
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
