@@ -24,6 +24,7 @@ const (
 	Renamer       Capability = "renamer"        // implements adapters.Renamer
 	Snapshotter   Capability = "snapshotter"    // implements adapters.Snapshotter
 	StatsReader   Capability = "stats reader"   // implements adapters.StatsReader
+	ImageBuilder  Capability = "image builder"  // implements adapters.ImageBuilder and ImageStore
 
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say

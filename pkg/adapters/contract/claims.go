@@ -32,6 +32,7 @@ func describeClaims(f *fixture) {
 			{Snapshotter, implements[adapters.Snapshotter]},
 			{StatsReader, implements[adapters.StatsReader]},
 			{Renamer, implements[adapters.Renamer]},
+			{ImageBuilder, builds},
 			{Isolation, isolates},
 			{Networks, separatesNetworks},
 			{RootUser, lendsRoot},

@@ -109,6 +109,7 @@ var groups = []func(*fixture){
 	describePorts,
 	describePython,
 	describeImages,
+	describeTemplates,
 	describeErrors,
 	describeConcurrency,
 	describeSecurity,
