@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,14 +23,23 @@ func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (str
 	if err != nil {
 		return "", err
 	}
-	reports, err := conn.open(ctx, http.MethodPost, "/build", buildQuery(spec), spec.Context)
+	brake, err := newBrake()
 	if err != nil {
 		return "", mapError(err)
+	}
+	defer brake.close()
+	longer, release := brake.watch(ctx)
+	defer release()
+	query := buildQuery(spec)
+	query.Set("volume", brake.volume())
+	reports, err := conn.open(longer, http.MethodPost, "/build", query, spec.Context)
+	if err != nil {
+		return "", mapError(cmp.Or(context.Cause(ctx), err))
 	}
 	defer reports.Close()
 	b := &build{output: spec.Output}
 	if err := b.follow(reports); err != nil {
-		return "", mapError(err)
+		return "", mapError(cmp.Or(context.Cause(ctx), err))
 	}
 	return b.id, nil
 }
