@@ -109,11 +109,13 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	if err := ctx.Err(); err != nil {
 		return nil, c.wrap(op, "", err)
 	}
+	from := &Template{}
 	if opts.Template != "" {
 		var err error
-		if spec.Image, err = c.resolveTemplate(ctx, opts.Template); err != nil {
+		if from, err = c.resolveTemplate(ctx, opts.Template); err != nil {
 			return nil, c.wrap(op, spec.ID, err)
 		}
+		spec.Image = from.Image
 	}
 	enforcement, err := c.enforce(spec, opts)
 	if err != nil {
@@ -131,6 +133,9 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	}
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
+	if err == nil {
+		err = sb.start(ctx, from.Labels, spec.Budgets.Ready)
+	}
 	if err != nil {
 		_ = c.kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
 		return nil, c.wrap(op, info.ID, err)

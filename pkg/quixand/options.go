@@ -8,8 +8,9 @@ import (
 
 // Options describes the sandbox to create. Every zero value is useful.
 type Options struct {
-	// Template is the image or template that the sandbox starts from;
-	// empty is Config.Image.
+	// Template is what the sandbox starts from: a template's name, NAME:HASH for
+	// a certain build of it, a directory to build (it begins with / or a dot),
+	// or an image's reference. Empty is Config.Image.
 	Template string
 	// Snapshot names the snapshot that the sandbox starts from, in place of a
 	// template. Its workdir and metadata are the sandbox's unless told otherwise.
@@ -56,7 +57,8 @@ type Options struct {
 	// Pull is PullMissing unless told.
 	Pull PullPolicy
 	// Budgets bounds the phases of the creation; zero fields have defaults:
-	// pull 15 min, create 30 s, start 30 s, ready 15 s.
+	// pull 15 min, create 30 s, start 30 s, ready 15 s. A template's start
+	// command has the time of ready once more.
 	Budgets Budgets
 	// Progress, when set, is told about every phase.
 	Progress func(Progress)

@@ -174,19 +174,22 @@ func (t *Templates) Remove(ctx context.Context, name string, force bool) error {
 }
 
 func (t *Templates) remove(ctx context.Context, name string, force bool) error {
-	found, err := t.find(ctx, name)
-	if err != nil {
+	if _, err := reference(name); err != nil {
 		return err
 	}
 	all, err := t.list(ctx)
 	if err != nil {
 		return err
 	}
+	bare, tag, tagged := strings.Cut(name, ":")
 	var doomed []*Template
 	for _, b := range all {
-		if b.Name == found.Name && (name == found.Name || b.ID == found.ID) {
+		if b.Name == bare && (!tagged || tag == b.Hash || tag == latest && b.Current) {
 			doomed = append(doomed, b)
 		}
+	}
+	if len(doomed) == 0 {
+		return t.unknown(ctx, name)
 	}
 	return t.removeBuilds(ctx, doomed, force)
 }

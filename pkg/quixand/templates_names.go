@@ -19,31 +19,30 @@ func isPath(name string) bool {
 // resolveTemplate finds the image that a name means: a directory, which is
 // built when it has to be, a template, or else the engine's own name for an
 // image.
-func (c *Client) resolveTemplate(ctx context.Context, name string) (string, error) {
+//
+// What is no template has nothing but its name: nil labels, too.
+func (c *Client) resolveTemplate(ctx context.Context, name string) (*Template, error) {
 	t := c.Templates()
 	if isPath(name) {
-		built, err := t.build(ctx, name, &BuildOptions{})
-		if err != nil {
-			return "", err
-		}
-		return built.Image, nil
+		return t.build(ctx, name, &BuildOptions{})
 	}
+	foreign := &Template{Image: name}
 	ref, err := reference(name)
 	if err != nil {
-		return name, nil // no template is called so
+		return foreign, nil // no template is called so
 	}
 	store, err := t.store()
 	if err != nil {
-		return name, nil
+		return foreign, nil
 	}
 	image, err := store.Image(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
-		return name, nil
+		return foreign, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return templateFrom(image, ref).Image, nil
+	return templateFrom(image, ref), nil
 }
 
 // suggested adds the templates that the user may have meant to the error about

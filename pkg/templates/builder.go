@@ -7,7 +7,7 @@
 //		Copy("app", "/app").
 //		Workdir("/app").
 //		Start("python3 server.py", templates.ReadyPort(8000))
-//	tpl, err := client.Templates.Build(ctx, ".", &quixand.BuildOptions{Name: "server", Recipe: recipe})
+//	tpl, err := client.Templates().Build(ctx, ".", &quixand.BuildOptions{Name: "server", Recipe: recipe})
 //
 // A [Builder] renders to a Containerfile that a person can read and keep, and
 // that podman build and docker build understand as well. It builds nothing

@@ -27,6 +27,7 @@ func describeTemplates(f *fixture) {
 		describeBuildFailures(f)
 		describeTemplateNames(f)
 		describeTemplateStore(f)
+		describeStartCommands(f)
 	})
 }
 
@@ -355,6 +356,49 @@ func describeTemplateStore(f *fixture) {
 	it("refuse an archive of something else", func(ctx SpecContext) {
 		_, err := f.client.Templates().Import(ctx, strings.NewReader("no archive"), f.workshop().name)
 		Expect(err).To(failAs(quixand.ErrInvalid))
+	})
+}
+
+func describeStartCommands(f *fixture) {
+	const server = `python3 -c "import http.server as h; h.ThreadingHTTPServer(('127.0.0.1', 8123), h.SimpleHTTPRequestHandler).serve_forever()"`
+	for what, c := range map[string]struct {
+		command string
+		ready   templates.Ready
+		needs   Labels
+	}{
+		"a port":    {"sleep 0.3; exec " + server, templates.ReadyPort(8123), needs(Python)},
+		"a URL":     {"sleep 0.3; exec " + server, templates.ReadyURL("http://localhost:8123/"), needs(Python)},
+		"a file":    {"sleep 0.3; touch /tmp/ready; sleep 1000", templates.ReadyFile("/tmp/ready"), nil},
+		"a command": {"sleep 0.3; touch /tmp/ready; sleep 1000", templates.ReadyCommand("test -e /tmp/ready"), nil},
+	} {
+		it("start their command in each sandbox, which is there when "+what+" is", c.needs, func(ctx SpecContext) {
+			w := f.workshop()
+			w.opts.Recipe = templates.From(f.harness.Image).Start(c.command, c.ready)
+			b := f.create(ctx, &quixand.Options{Template: w.build(ctx).Name})
+			Expect(b.Processes(ctx)).To(ContainElement(HaveField("Tag", "start")))
+			if c.needs != nil {
+				b.dial(ctx, 8123)
+			} else {
+				Expect(b.Files.Exists(ctx, "/tmp/ready")).To(BeTrue())
+			}
+		})
+	}
+	it("tell the last words of a start command that fails, and leave no sandbox", func(ctx SpecContext) {
+		w := f.workshop()
+		w.opts.Recipe = templates.From(f.harness.Image).Start("echo broken >&2; exit 7", templates.ReadyPort(8123))
+		_, err := f.tryCreate(ctx, &quixand.Options{Template: w.build(ctx).Name})
+		Expect(err).To(failAs(quixand.ErrInvalid))
+		Expect(err).To(MatchError(ContainSubstring("ended with 7: broken")))
+		Expect(f.client.Templates().Remove(ctx, w.name, false)).To(Succeed())
+	})
+	it("do not wait longer than they may", func(ctx SpecContext) {
+		w := f.workshop()
+		w.opts.Recipe = templates.From(f.harness.Image).Start("sleep 1000", templates.ReadyPort(8123))
+		_, err := f.tryCreate(ctx, &quixand.Options{
+			Template: w.build(ctx).Name,
+			Budgets:  quixand.Budgets{Ready: 5 * time.Second},
+		})
+		Expect(err).To(failAs(quixand.ErrTimeout))
 	})
 }
 

@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	"github.com/onsi/gomega/gexec"
+)
+
+var _ = Describe("qs templates", needsEngine, func() {
+	var name, dir string
+	recipe := func(text string) {
+		GinkgoHelper()
+		Expect(os.WriteFile(filepath.Join(dir, "e2b.Dockerfile"), []byte("FROM "+os.Getenv("QS_IMAGE")+"\n"+text), 0o644)).To(Succeed())
+	}
+	BeforeEach(func() {
+		name, dir = "qs-e2e-"+strings.ToLower(rand.Text())[:10], GinkgoT().TempDir()
+		DeferCleanup(func(ctx SpecContext) { qs(ctx, "templates", "rm", "--force", name) })
+	})
+
+	It("builds, lists, starts, shows and removes", limit, func(ctx SpecContext) {
+		recipe("RUN echo made >/made\n")
+		ref := strings.TrimSpace(ok(ctx, "templates", "build", dir, "--name", name, "--quiet"))
+		Expect(ref).To(HavePrefix("localhost/quixand/" + name + ":"))
+		Expect(ok(ctx, "templates", "ls")).To(ContainSubstring(name))
+		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/made")).To(Equal("made"))
+		Expect(ok(ctx, "templates", "show", "--containerfile", name)).To(HaveSuffix("RUN echo made >/made"))
+		ok(ctx, "templates", "rm", name)
+		out := qs(ctx, "templates", "show", name)
+		Expect(out.Code).To(Equal(3))
+		Expect(out.Stderr).To(HavePrefix("qs: get template: no template " + name))
+	})
+	It("prints the steps as lines where there is no terminal, and builds once", limit, func(ctx SpecContext) {
+		recipe("RUN echo one\n")
+		first := qs(ctx, "templates", "build", dir, "--name", name)
+		Expect(first.Stderr).To(MatchRegexp(`(?s)\[1/\d\] FROM .*\[2/\d\] RUN echo one\none\n`))
+		second := qs(ctx, "templates", "build", dir, "--name", name)
+		Expect(second.Stderr).To(BeEmpty())
+		Expect(second.Stdout).To(ContainSubstring("nothing has changed"))
+	})
+	It("speaks JSON", limit, func(ctx SpecContext) {
+		recipe("RUN echo one\n")
+		out := qs(ctx, "templates", "build", dir, "--name", name, "--json")
+		var built struct{ Name, Hash, Recipe string }
+		Expect(json.Unmarshal([]byte(out.Stdout), &built)).To(Succeed())
+		Expect(built.Name).To(Equal(name))
+		for line := range strings.Lines(out.Stderr) {
+			Expect(json.Valid([]byte(line))).To(BeTrue(), line)
+		}
+		var listed []struct{ Name, Hash string }
+		Expect(json.Unmarshal([]byte(ok(ctx, "templates", "ls", "--json")), &listed)).To(Succeed())
+		Expect(listed).To(ContainElement(struct{ Name, Hash string }{name, built.Hash}))
+	})
+	It("names the line and the last words of what fails", limit, func(ctx SpecContext) {
+		recipe("\nRUN echo said; exit 3\n")
+		out := qs(ctx, "templates", "build", dir, "--name", name)
+		Expect(out.Code).To(Equal(1))
+		Expect(out.Stderr).To(MatchRegexp(`(?s)said\nqs: build template: line 3: RUN echo said; exit 3: .*exit status 3\n`))
+	})
+	It("stops at an interrupt, and leaves no container behind", limit, func(ctx SpecContext) {
+		recipe("RUN echo ready; sleep 1000\n")
+		session := start(command(ctx, "templates", "build", dir, "--name", name))
+		eventually(ctx, session.Err).Should(gbytes.Say(`\nready\n`))
+		session.Interrupt()
+		eventually(ctx, session).Should(gexec.Exit(130))
+		Expect(qs(ctx, "templates", "show", name).Code).To(Equal(3))
+	})
+	It("reads secrets from files and arguments from the command line", limit, func(ctx SpecContext) {
+		secret := filepath.Join(GinkgoT().TempDir(), "secret")
+		Expect(os.WriteFile(secret, []byte("12345"), 0o600)).To(Succeed())
+		recipe("ARG WHO\nRUN --mount=type=secret,id=s echo $WHO $(wc -c </run/secrets/s) >/got\n")
+		ok(ctx, "templates", "build", dir, "--name", name, "--secret", "s="+secret, "--build-arg", "WHO=me", "--quiet")
+		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/got")).To(Equal("me 5"))
+	})
+	It("exports to a file or a pipe, and imports", limit, func(ctx SpecContext) {
+		recipe("RUN echo same >/x\n")
+		ok(ctx, "templates", "build", dir, "--name", name, "--quiet")
+		archive := filepath.Join(GinkgoT().TempDir(), "archive")
+		ok(ctx, "templates", "export", name, "--output", archive)
+		ok(ctx, "templates", "rm", name)
+		ok(ctx, "templates", "import", archive, name)
+		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/x")).To(Equal("same"))
+	})
+	It("refuses what cannot be", limit, func(ctx SpecContext) {
+		recipe("RUN true\n")
+		for _, args := range [][]string{
+			{"build"}, {"build", dir, "--secret", "x"}, {"build", dir, "--secret", "x=/no/such"}, {"rm"}, {"tag", "x"}, {"frob"},
+		} {
+			Expect(qs(ctx, append([]string{"templates"}, args...)...).Code).To(Equal(2), "%v", args)
+		}
+		Expect(qs(ctx, "templates", "build", dir, "--name", "No Name").Code).To(Equal(1))
+		Expect(qs(ctx, "templates", "build", filepath.Join(dir, "none")).Code).To(Equal(3))
+	})
+})
