@@ -133,9 +133,6 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	}
 	c.cfg.Logger.Debug("created", "sandbox", info.ID, "image", info.Image, "ms", time.Since(begin).Milliseconds())
 	sb, err := c.open(ctx, info.ID)
-	if err == nil {
-		err = sb.start(ctx, from.Labels, spec.Budgets.Ready)
-	}
 	if err != nil {
 		_ = c.kill(context.WithoutCancel(ctx), info.ID, c.killOptions(false))
 		return nil, c.wrap(op, info.ID, err)
@@ -149,6 +146,10 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	}
 	if opts.Ephemeral {
 		sb.lease = c.lease(sb)
+	}
+	if err := sb.start(ctx, from.Labels, spec.Budgets.Ready); err != nil {
+		_ = sb.Kill(context.WithoutCancel(ctx))
+		return nil, c.wrap(op, info.ID, err)
 	}
 	return sb, nil
 }
