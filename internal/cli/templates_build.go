@@ -18,7 +18,6 @@ type buildOptions struct {
 	build   quixand.BuildOptions
 	secrets []string
 	quiet   bool
-	last    []string // output of the step at work
 }
 
 func newTemplatesBuildCmd(a *App) *cobra.Command {

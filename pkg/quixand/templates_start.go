@@ -41,7 +41,7 @@ func (s *Sandbox) start(ctx context.Context, labels map[string]string, budget ti
 	err := st.run(bounded)
 	cancel()
 	st.watch.Wait()
-	if err != nil && ctx.Err() == nil && context.Cause(bounded) == error(exceeded) {
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), exceeded) {
 		return exceeded
 	}
 	return err
@@ -163,7 +163,7 @@ func (st *startup) urlAnswers(ctx context.Context, address string) (bool, error)
 	req.Close = true // nobody asks this way again
 	res, err := st.sb.Transport(port).RoundTrip(req)
 	if err != nil {
-		return false, nil //nolint:nilerror // it does not answer yet, however that shows
+		return false, nil // it does not answer yet, however that shows
 	}
 	defer res.Body.Close()
 	return res.StatusCode < http.StatusBadRequest, nil

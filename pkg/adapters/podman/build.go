@@ -167,14 +167,11 @@ func (b *build) failure(said string) error {
 	if b.step == "" {
 		return e
 	}
-	kind := e.Kind
-	if kind == adapters.ErrInternal {
-		kind = adapters.ErrInvalid // the recipe's fault, as far as one can see
+	if errors.Is(e.Kind, adapters.ErrInternal) {
+		e.Kind = adapters.ErrInvalid // the recipe's fault, as far as one can see
 	}
-	return &adapters.Error{
-		Adapter: Name, Kind: kind, Hint: e.Hint,
-		Err: &adapters.BuildError{Instruction: b.step, Output: b.last, Err: errors.New(shortened(said))},
-	}
+	e.Err = &adapters.BuildError{Instruction: b.step, Output: b.last, Err: errors.New(shortened(said))}
+	return e
 }
 
 // shortened leaves out what repeats the instruction.
