@@ -21,7 +21,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
 		contract.Isolation, contract.Networks, contract.RootUser, contract.Python, contract.Publish,
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
-		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.Historian, contract.ImageBuilder,
+		contract.ImageBuilder,
 	),
 	SameKernel:  true,
 	QS:          builtQS(),
