@@ -66,7 +66,8 @@ func newSite(t *testing.T) *site {
 		t.Fatalf("build it with: make build: %v", err)
 	}
 	s.service = newService(t, s.root)
-	s.env = append(os.Environ(),
+	s.env = append(
+		os.Environ(),
 		"QS_ROOT="+s.root,
 		"QS_AGENT="+filepath.Join(checkout, "bin", "qs-agent"),
 		"CONTAINER_HOST=unix://"+s.service.socket,

@@ -148,10 +148,9 @@ func (s *site) mounts() []string {
 	return found
 }
 
-// networks are the user-mode networks whose namespace has no file any more, and
-// the namespaces whose network serves nobody.
+// networks are the user-mode networks whose namespace has no file any more.
 func networks() []string {
-	var served, found []string
+	var found []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
@@ -162,7 +161,6 @@ func networks() []string {
 			if !strings.HasPrefix(arg, filepath.Join(runtimeDir(), "netns")) {
 				continue
 			}
-			served = append(served, arg)
 			if _, err := os.Stat(arg); os.IsNotExist(err) {
 				found = append(found, "pasta of "+arg)
 			}

@@ -62,6 +62,7 @@ func TestSoak(t *testing.T) {
 	done := soak(*cycles)
 	var after burden
 	s.within(grace, func() error {
+		s.list() // which tidies up
 		after = s.weigh()
 		return after.exceeds(before, done)
 	})
