@@ -65,6 +65,7 @@ func sandboxVerbs(a *App) []*cobra.Command {
 		newStatusCmd(a),
 		newLogsCmd(a),
 		newWaitCmd(a),
+		newEventsCmd(a),
 		newExecCmd(a),
 		newRunCodeCmd(a),
 		newConnectCmd(a),

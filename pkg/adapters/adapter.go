@@ -13,7 +13,6 @@ package adapters
 
 import (
 	"context"
-	"iter"
 	"net"
 	"net/http"
 	"time"
@@ -154,29 +153,4 @@ const (
 	CheckOK   CheckStatus = "ok"
 	CheckWarn CheckStatus = "warn"
 	CheckFail CheckStatus = "fail"
-)
-
-// EventStreamer is implemented by adapters whose engine reports what happens
-// to sandboxes, also when another program did it. The sequence ends with ctx
-// or after its first error.
-type EventStreamer interface {
-	Events(ctx context.Context) iter.Seq2[Event, error]
-}
-
-// Event is one change in the life of a sandbox.
-type Event struct {
-	ID   string    `json:"id"`
-	Type EventType `json:"type"`
-	Time time.Time `json:"time"`
-}
-
-// EventType names a change in the life of a sandbox.
-type EventType string
-
-// The changes that every engine can tell.
-const (
-	EventCreated EventType = "created" // the engine knows it
-	EventStarted EventType = "started" // its first process runs
-	EventDied    EventType = "died"    // its first process has ended
-	EventRemoved EventType = "removed" // the engine has forgotten it
 )

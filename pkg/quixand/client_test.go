@@ -154,7 +154,7 @@ func TestCreateChecksFirst(t *testing.T) {
 	if _, err := c.Create(ended, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create: %v", err)
 	}
-	for _, err := range c.Events(t.Context()) {
+	for _, err := range c.Events(t.Context(), time.Time{}) {
 		if !errors.Is(err, quixand.ErrUnsupported) {
 			t.Errorf("Events: %v", err)
 		}

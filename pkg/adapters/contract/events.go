@@ -6,44 +6,134 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+	"github.com/onsi/gomega/types"
 
 	"github.com/quixand/quixand/pkg/adapters"
+	"github.com/quixand/quixand/pkg/quixand"
 )
 
 func describeEvents(f *fixture) {
-	it("tells the life of a sandbox as events, whoever causes them", needs(EventStreamer), func(ctx SpecContext) {
-		events := f.events(ctx)
-		a, spec := f.adapter(), f.spec()
-		_, err := a.Create(ctx, spec)
-		Expect(err).NotTo(HaveOccurred())
-		f.own(spec.ID)
-		Expect(a.Kill(ctx, spec.ID, asked)).To(Succeed())
-		for _, want := range []adapters.EventType{
-			adapters.EventCreated, adapters.EventStarted, adapters.EventDied, adapters.EventRemoved,
-		} {
-			eventually(ctx, events).Should(Receive(SatisfyAll(
-				HaveField("ID", spec.ID), HaveField("Type", want), HaveField("Time", BeTemporally("~", time.Now(), time.Minute)),
-			)))
+	Describe("events", needs(EventStreamer), func() {
+		it("tell the life of a sandbox, whoever causes them", func(ctx SpecContext) {
+			events := f.events(ctx, time.Time{})
+			b := f.create(ctx, nil)
+			pid := b.number(ctx, "echo $$")
+			Expect(b.Kill(ctx)).To(Succeed())
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventCreated)})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventStarted)})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventReady)})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExec), "Detail": ContainSubstring("echo $$"), "PID": BeNumerically(">", 0)})
+			Expect(pid).To(BeNumerically(">", 0))
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(adapters.ReasonKilled), "Detail": HavePrefix("killed by ")})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonKilled)})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+		})
+		it("tell when the time of a sandbox is up", func(ctx SpecContext) {
+			events := f.events(ctx, time.Time{})
+			b := f.create(ctx, &quixand.Options{Timeout: time.Second})
+			events.skipTo(ctx, b, adapters.EventReady)
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExpired), "Reason": Equal(adapters.ReasonIdle), "Detail": Equal("idle for 1s")})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonIdle)})
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+		})
+		for _, ending := range f.harness.Endings {
+			it("tell of an end by "+ending.Name, func(ctx SpecContext) {
+				events := f.events(ctx, time.Time{})
+				b := f.create(ctx, nil)
+				events.skipTo(ctx, b, adapters.EventReady)
+				Expect(ending.End(ctx, f.root, b.ID())).To(Succeed())
+				if ending.Reason == adapters.ReasonEngine {
+					events.expect(ctx, b, Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(ending.Reason)})
+				}
+				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(ending.Reason)})
+				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+			})
 		}
+		it("tell of pauses", needs(Pauser), func(ctx SpecContext) {
+			events := f.events(ctx, time.Time{})
+			b := f.create(ctx, nil)
+			events.skipTo(ctx, b, adapters.EventReady)
+			Expect(b.Pause(ctx)).To(Succeed())
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventPaused)})
+			Expect(b.Resume(ctx)).To(Succeed())
+			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventResumed)})
+		})
+		it("tell what has happened before", func(ctx SpecContext) {
+			before := time.Now()
+			gone := f.create(ctx, nil)
+			Expect(gone.Kill(ctx)).To(Succeed())
+			b := f.create(ctx, nil)
+			b.sh(ctx, "true")
+			events := f.stream(ctx, before)
+			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventCreated)})
+			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventStarted)})
+			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventKilled)})
+			f.stream(ctx, before).skipTo(ctx, b, adapters.EventExec)
+		})
+		it("lose nothing to a slow listener", func(ctx SpecContext) {
+			events := f.events(ctx, time.Time{})
+			b := f.create(ctx, nil)
+			b.sh(ctx, "for i in $(seq 5); do true; done")
+			for range 200 {
+				b.sh(ctx, "true")
+			}
+			events.skipTo(ctx, b, adapters.EventReady)
+			for range 201 {
+				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExec)})
+			}
+		})
 	})
 }
 
-// events streams the events of an adapter of its own until the case ends. An engine
-// tells what happens from some moment on and does not say when that is, so
-// sandboxes come and go until the first one is told.
-func (f *fixture) events(ctx context.Context) <-chan adapters.Event {
+// stream is what an adapter of its own tells, until the case ends.
+type stream struct{ events chan adapters.Event }
+
+// events is a stream that has begun: an engine tells what happens from some moment
+// on and does not say when that is, so sandboxes come and go until the first
+// one is told.
+func (f *fixture) events(ctx context.Context, since time.Time) *stream {
+	GinkgoHelper()
+	s := f.stream(ctx, since)
+	for {
+		b := f.create(ctx, nil)
+		Expect(b.Kill(ctx)).To(Succeed())
+		if s.tells(ctx, b) {
+			return s
+		}
+	}
+}
+
+// tells reports whether an event of a sandbox that is gone comes soon.
+func (s *stream) tells(ctx context.Context, b *box) bool {
+	soon := time.After(time.Second)
+	for {
+		select {
+		case e := <-s.events:
+			if e.ID == b.ID() && e.Type == adapters.EventRemoved {
+				return true
+			}
+		case <-soon:
+			return false
+		case <-ctx.Done():
+			Fail("no event comes at all")
+		}
+	}
+}
+
+func (f *fixture) stream(ctx context.Context, since time.Time) *stream {
 	GinkgoHelper()
 	ctx, stop := context.WithCancel(ctx)
-	a, events := f.adapter(), make(chan adapters.Event, 100)
+	a, s := f.adapter(), &stream{make(chan adapters.Event)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for e, err := range a.(adapters.EventStreamer).Events(ctx) {
+		for e, err := range a.(adapters.EventStreamer).Events(ctx, since) {
 			if err != nil {
 				return
 			}
 			select {
-			case events <- e:
+			case s.events <- e:
 			case <-ctx.Done():
 			}
 		}
@@ -52,13 +142,35 @@ func (f *fixture) events(ctx context.Context) <-chan adapters.Event {
 		stop()
 		eventually(ctx, ended).Should(BeClosed())
 	}, NodeTimeout(10*time.Second))
-	eventually(ctx, func(g Gomega) {
-		b, err := f.tryCreate(ctx, nil)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(b.Kill(ctx)).To(Succeed())
-		g.Eventually(ctx, events).WithTimeout(time.Second).Should(Receive(SatisfyAll(
-			HaveField("ID", b.ID()), HaveField("Type", adapters.EventRemoved),
-		)))
-	}).Should(Succeed())
-	return events
+	return s
+}
+
+// next is the next event of a sandbox.
+func (s *stream) next(ctx context.Context, b *box) adapters.Event {
+	GinkgoHelper()
+	for {
+		select {
+		case e := <-s.events:
+			if e.ID == b.ID() {
+				return e
+			}
+		case <-ctx.Done():
+			Fail("no event comes any more")
+		}
+	}
+}
+
+// expect fails unless this is a sandbox's next event.
+func (s *stream) expect(ctx context.Context, b *box, fields Fields) {
+	GinkgoHelper()
+	fields["Time"] = BeTemporally("~", time.Now(), time.Minute)
+	var m types.GomegaMatcher = MatchFields(IgnoreExtras, fields)
+	Expect(s.next(ctx, b)).To(m)
+}
+
+// skipTo waits for an event of a sandbox.
+func (s *stream) skipTo(ctx context.Context, b *box, what adapters.EventType) {
+	GinkgoHelper()
+	for s.next(ctx, b).Type != what {
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"iter"
 	"maps"
 	"time"
 
@@ -14,10 +13,12 @@ import (
 
 // eventTypes are the engine's words for what every engine can tell.
 var eventTypes = map[string]adapters.EventType{
-	"create": adapters.EventCreated,
-	"start":  adapters.EventStarted,
-	"died":   adapters.EventDied,
-	"remove": adapters.EventRemoved,
+	"create":  adapters.EventCreated,
+	"start":   adapters.EventStarted,
+	"pause":   adapters.EventPaused,
+	"unpause": adapters.EventResumed,
+	"died":    adapters.EventDied,
+	"remove":  adapters.EventRemoved,
 }
 
 // rawEvent is the engine's, or an error's message where it could not go on.
@@ -34,43 +35,61 @@ func (raw *rawEvent) ours() bool {
 	return ok
 }
 
-// Events streams what happens to the sandboxes of this root, from the moment
-// of the first iteration on.
-func (a *Adapter) Events(ctx context.Context) iter.Seq2[adapters.Event, error] {
-	return func(yield func(adapters.Event, error) bool) {
-		// The engine takes a moment to listen; what happens meanwhile counts.
-		s := &eventStream{Adapter: a, since: time.Now(), told: make(map[adapters.Event]bool)}
-		err := s.follow(ctx, func(e adapters.Event) bool { return yield(e, nil) })
-		if err != nil && ctx.Err() == nil {
-			yield(adapters.Event{}, mapError(err))
-		}
-	}
-}
-
 // eventStream is what the engine tells, in one answer or several.
 type eventStream struct {
 	*Adapter
 	since time.Time               // from when on the engine is asked
 	told  map[adapters.Event]bool // since then
+
+	answered bool // the engine has, at least once
 }
 
 // errAnswerEnded is the end of one answer.
 var errAnswerEnded = &transportError{errors.New("the engine has ended the stream of events")}
 
 // follow passes events on until the receiver has enough, which is no error, or
-// the engine has nothing more to say, which is one. Podman 4 ends its answer
-// whenever it rotates its log of events, at 1 MB, and is asked again then; it
-// is not when that gave nothing at all.
+// the engine has nothing more to say, which is one. An engine that is restarted
+// is asked again, and so is Podman 4, which ends its answer whenever it rotates
+// its log of events, at 1 MB.
 func (s *eventStream) follow(ctx context.Context, receive func(adapters.Event) bool) error {
-	for {
+	for failures := 0; ; failures++ {
 		began, news := time.Now(), 0
 		err := s.read(ctx, func(e adapters.Event) bool {
 			news++
 			return receive(e)
 		})
-		if !errors.Is(err, errAnswerEnded) || news == 0 && time.Since(began) < time.Second {
+		if news > 0 || time.Since(began) >= time.Second {
+			failures = 0
+		}
+		if !s.mayRecover(err) || failures >= maxFailures {
 			return err
 		}
+		if failures > 0 && !pause(ctx, retryAfter<<failures) {
+			return err
+		}
+	}
+}
+
+// An engine that is restarted is back within a second or two.
+const (
+	maxFailures = 6
+	retryAfter  = 25 * time.Millisecond
+)
+
+// mayRecover reports whether an engine that has answered once has only gone
+// away.
+func (s *eventStream) mayRecover(err error) bool {
+	_, broken := errors.AsType[*transportError](err)
+	return s.answered && (broken || errors.Is(err, adapters.ErrUnavailable))
+}
+
+// pause waits, and reports whether there is still a reason to go on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -85,6 +104,7 @@ func (s *eventStream) read(ctx context.Context, receive func(adapters.Event) boo
 		return err
 	}
 	defer reports.Close()
+	s.answered = true
 	decoder := json.NewDecoder(reports)
 	for {
 		var raw rawEvent

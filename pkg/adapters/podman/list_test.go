@@ -242,7 +242,7 @@ func TestEvents(t *testing.T) {
 	})
 	var got []adapters.Event
 	var last error
-	for e, err := range a.Events(t.Context()) {
+	for e, err := range a.Events(t.Context(), time.Time{}) {
 		if last = err; err == nil {
 			got = append(got, e)
 		}
@@ -263,6 +263,9 @@ func TestEventsGoOn(t *testing.T) {
 	actions := []string{"create", "start", "died", "remove"}
 	var asked atomic.Int64
 	d.on("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("stream") == "false" {
+			return // the question why it has died
+		}
 		if since, err := time.Parse(time.RFC3339Nano, r.FormValue("since")); err != nil || since.Before(began.Add(-time.Second)) {
 			t.Errorf("asked for what happened since %v, %v", since, err)
 		}
@@ -276,7 +279,7 @@ func TestEventsGoOn(t *testing.T) {
 	})
 	var got []adapters.EventType
 	var last error
-	for e, err := range a.Events(t.Context()) {
+	for e, err := range a.Events(t.Context(), time.Time{}) {
 		if last = err; err == nil {
 			got = append(got, e.Type)
 		}
@@ -287,10 +290,47 @@ func TestEventsGoOn(t *testing.T) {
 	}
 }
 
+// A service that is restarted breaks its connections, and takes none for a while.
+func TestEventsSurviveRestart(t *testing.T) {
+	d, a := newDouble(t)
+	began := time.Now()
+	var asked atomic.Int64
+	tell := func(w http.ResponseWriter, actions ...string) {
+		for i, action := range actions {
+			json.NewEncoder(w).Encode(map[string]any{
+				"Action": action, "timeNano": began.UnixNano() + int64(i),
+				"Actor": map[string]any{"Attributes": map[string]string{labelID: "x1", "name": "qs-x1"}},
+			})
+		}
+		w.(http.Flusher).Flush()
+	}
+	d.on("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		switch asked.Add(1) {
+		case 1:
+			tell(w, "create", "pause")
+		case 2, 3:
+		default:
+			tell(w, "create", "pause", "unpause")
+		}
+		panic(http.ErrAbortHandler)
+	})
+	var got []adapters.EventType
+	for e, err := range a.Events(t.Context(), time.Time{}) {
+		if err == nil {
+			got = append(got, e.Type)
+		} else if !errors.Is(err, adapters.ErrUnavailable) {
+			t.Error(err)
+		}
+	}
+	if want := []adapters.EventType{adapters.EventCreated, adapters.EventPaused, adapters.EventResumed}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestEventsFail(t *testing.T) {
 	d, a := newDouble(t)
 	d.on("GET /events", says(http.StatusOK, "invalid character 'M' after object key:value pair"))
-	for e, err := range a.Events(t.Context()) {
+	for e, err := range a.Events(t.Context(), time.Time{}) {
 		if !errors.Is(err, adapters.ErrInternal) || !strings.Contains(err.Error(), "invalid character") {
 			t.Errorf("got %v, %v", e, err)
 		}
@@ -306,7 +346,7 @@ func TestEventsEndWithContext(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	for e, err := range a.Events(ctx) {
+	for e, err := range a.Events(ctx, time.Time{}) {
 		t.Errorf("got %v, %v", e, err)
 	}
 }
