@@ -139,7 +139,7 @@ func (c *chronicle) explain(died adapters.Event) *adapters.Ended {
 	}
 	// The engine may be about to remove it, and knows more until then.
 	s, err := conn.find(c.ctx, c.root, died.ID)
-	if err != nil || s != nil && !s.Exited {
+	if err != nil || s != nil && s.alive() {
 		s = nil
 	}
 	ended, err := c.bury(c.ctx, conn, died.ID, s)

@@ -21,11 +21,14 @@ func (a *Adapter) Ended(ctx context.Context, id string) (*adapters.Ended, error)
 	if err != nil {
 		return nil, mapError(err)
 	}
-	if s != nil && !s.Exited {
+	if s != nil && s.alive() {
 		return nil, &adapters.Error{Adapter: Name, ID: id, Kind: adapters.ErrNotFound, Err: errAlive}
 	}
 	return a.bury(ctx, conn, id, s)
 }
+
+// alive says that the sandbox has not ended, by the engine's word and by ours.
+func (s *sandbox) alive() bool { return !s.Exited && !s.dead }
 
 var errAlive = errors.New("the sandbox has not ended")
 
@@ -65,7 +68,7 @@ func (a *Adapter) awaitEnd(ctx context.Context, id string) error {
 	// Paused, or without a socket, the agent does not tell.
 	_ = a.client(id).AwaitEnd(ctx)
 	s, err := conn.find(ctx, a.root, id)
-	if err != nil || s == nil {
+	if err != nil || s == nil || !s.alive() {
 		return mapError(err)
 	}
 	_, err = conn.waitContainer(ctx, s.ID)

@@ -34,7 +34,7 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		}
 		return notFound(id)
 	}
-	if s.Exited || s.dead {
+	if !s.alive() {
 		// The engine is about to remove it, and somebody else knows why.
 		_, _ = a.bury(ctx, conn, id, s)
 	} else {

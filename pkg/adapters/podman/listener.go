@@ -124,7 +124,7 @@ func (c *chronicle) lives(ctx context.Context, id string) bool {
 		return false
 	}
 	s, err := conn.find(ctx, c.root, id)
-	return err == nil && s != nil && !s.Exited
+	return err == nil && s != nil && s.alive()
 }
 
 // recordTypes are an agent's words for events.

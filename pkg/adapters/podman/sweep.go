@@ -70,7 +70,7 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 		_, _ = a.bury(ctx, conn, id, nil)
 		err = conn.removeStored(ctx, id)
 	case s.abandoned():
-		if s.Exited || s.dead {
+		if !s.alive() {
 			_, _ = a.bury(ctx, conn, id, s)
 		}
 		err = a.removeSandbox(ctx, conn, s)
