@@ -52,7 +52,10 @@ func (o *pruneOptions) run(ctx context.Context) error {
 	for _, id := range pruned.Timers {
 		t.row(id, "its timer was left")
 	}
-	if len(pruned.Ended)+len(pruned.Timers) == 0 {
+	for _, image := range pruned.Images {
+		t.row(image, "its fork is gone")
+	}
+	if len(pruned.Ended)+len(pruned.Timers)+len(pruned.Images) == 0 {
 		_, err := fmt.Fprintln(o.app.Stdout, "nothing was left")
 		return err
 	}

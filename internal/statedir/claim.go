@@ -128,7 +128,7 @@ func (c *Claim) Remove() error {
 	if err := os.Remove(c.runtime.Log(c.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := c.runtime.forgetNames(c.id, ""); err != nil {
+	if err := errors.Join(c.runtime.forgetNames(c.id, ""), c.runtime.Thawed(c.id)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(c.dir.Name()); err != nil {

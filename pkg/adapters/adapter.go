@@ -118,6 +118,13 @@ type Snapshotter interface {
 	RemoveSnapshot(ctx context.Context, name string) error
 }
 
+// Pruner is implemented by adapters that keep something for sandboxes which
+// [Adapter.List] does not find once both the sandbox and all files about it are
+// gone. Prune removes it and tells what it was.
+type Pruner interface {
+	Prune(ctx context.Context) (removed []string, err error)
+}
+
 // StatsReader is implemented by adapters whose engine measures sandboxes from
 // outside.
 type StatsReader interface {

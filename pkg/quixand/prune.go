@@ -13,6 +13,7 @@ import (
 type Pruned struct {
 	Ended  []string `json:"ended"`  // sandboxes whose time was up
 	Timers []string `json:"timers"` // ids of sandboxes that were gone and had timers
+	Images []string `json:"images"` // that forks were made from which are gone
 }
 
 // Prune ends the sandboxes of this Quixand root whose time is up, and removes what
@@ -25,10 +26,17 @@ func (c *Client) Prune(ctx context.Context) (*Pruned, error) {
 		return nil, c.wrap("prune", "", err)
 	}
 	left, ended := c.reapOverdue(ctx, infos)
-	return &Pruned{
+	pruned := &Pruned{
 		Ended:  append([]string{}, ended...),
 		Timers: c.pruneTimers(ctx, <-c.askArmed(ctx), left),
-	}, nil
+		Images: []string{},
+	}
+	if p, ok := c.adapter.(adapters.Pruner); ok {
+		images, err := p.Prune(ctx)
+		pruned.Images = append(pruned.Images, images...)
+		return pruned, c.wrap("prune", "", err)
+	}
+	return pruned, nil
 }
 
 // askArmed asks for which sandboxes systemd has timers, while the engine is

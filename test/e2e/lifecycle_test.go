@@ -1,6 +1,10 @@
 package e2e
 
 import (
+	"os/exec"
+	"strings"
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 )
@@ -73,5 +77,27 @@ var _ = Describe("qs snapshot", needsEngine, Ordered, ContinueOnFailure, func() 
 		DeferCleanup(func(ctx SpecContext) { ok(ctx, "kill", fork) })
 		Expect(ok(ctx, "exec", fork, "cat", "file")).To(Equal("shared"))
 		Expect(ok(ctx, "ps", "--metadata", "team=mine", "--quiet")).To(ContainSubstring(fork))
+	})
+})
+
+var _ = Describe("qs fork, killed", needsEngine, func() {
+	It("leaves nothing that the next call does not remove", SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+		id := create(ctx)
+		DeferCleanup(func(ctx SpecContext) { ok(ctx, "kill", id) })
+		ok(ctx, "exec", id, "sh", "-c", "head -c 30000000 /dev/urandom >noise")
+		for after := time.Duration(0); after < 600*time.Millisecond; after += 60 * time.Millisecond {
+			session := start(command(ctx, "fork", id, "--timeout", "1s"))
+			time.Sleep(after)
+			session.Kill().Wait()
+		}
+		images := func(g Gomega) []string {
+			ok(ctx, "ps")
+			out, err := exec.CommandContext(ctx, "podman", "images", "--format", "{{.Names}}", "--filter", "label=quixand.root="+suite.root).Output()
+			g.Expect(err).NotTo(HaveOccurred())
+			return strings.Fields(string(out))
+		}
+		eventually(ctx, images).WithPolling(time.Second).Should(BeEmpty())
+		Expect(ok(ctx, "exec", id, "echo", "alive")).To(Equal("alive"))
+		Expect(ok(ctx, "ps", "--quiet")).To(Equal(id))
 	})
 })

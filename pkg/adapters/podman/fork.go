@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 
+	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -54,4 +56,51 @@ func (a *Adapter) removeForkImage(ctx context.Context, conn *connection, id, sou
 		return nil
 	}
 	return err
+}
+
+// Prune removes images of forks that are gone. Kill and the sweep do so as well,
+// but only where something else is left that reminds of the fork.
+func (a *Adapter) Prune(ctx context.Context) ([]string, error) {
+	conn, err := a.engine.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := conn.listImages(ctx, a.forkRepo())
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var removed []string
+	for _, i := range images {
+		for _, ref := range i.Names {
+			id, ours := strings.CutPrefix(ref, a.forkRepo()+":")
+			if !ours || !adapters.ValidID(id) {
+				continue
+			}
+			gone, err := a.pruneFork(ctx, conn, id)
+			if err != nil {
+				return removed, mapError(err)
+			}
+			if gone {
+				removed = append(removed, ref)
+			}
+		}
+	}
+	return removed, nil
+}
+
+// pruneFork removes a fork's image unless the fork is there, or in the making.
+func (a *Adapter) pruneFork(ctx context.Context, conn *connection, id string) (gone bool, err error) {
+	claim, err := a.dirs.Claim(id)
+	if errors.Is(err, statedir.ErrClaimed) {
+		return false, nil
+	}
+	if err == nil {
+		defer claim.Release()
+	}
+	s, err := conn.find(ctx, a.root, id)
+	if err != nil || s != nil {
+		return false, err
+	}
+	err = a.removeForkImage(ctx, conn, id, "unknown")
+	return err == nil, err
 }

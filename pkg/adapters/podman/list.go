@@ -55,6 +55,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	if err != nil {
 		return nil, mapError(err)
 	}
+	a.thaw(ctx, conn, found)
 	var infos []*adapters.Info
 	for _, s := range found {
 		if selects(filter, s.info) {

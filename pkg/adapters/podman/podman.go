@@ -95,6 +95,7 @@ var (
 	_ adapters.Renamer       = (*Adapter)(nil)
 	_ adapters.Snapshotter   = (*Adapter)(nil)
 	_ adapters.StatsReader   = (*Adapter)(nil)
+	_ adapters.Pruner        = (*Adapter)(nil)
 )
 
 // New returns an Adapter. The engine is spoken to when a method needs it.

@@ -141,6 +141,14 @@ func (a *Adapter) RemoveSnapshot(ctx context.Context, name string) error {
 // commit makes an image of a sandbox's file system. The engine freezes the
 // sandbox meanwhile, where it can.
 func (a *Adapter) commit(ctx context.Context, conn *connection, s *sandbox, repo, tag string) error {
+	if s.info.State == adapters.StateRunning {
+		thawed, err := a.dirs.Freeze(s.info.ID)
+		if err != nil {
+			a.log.Debug("the freeze is not noted", "sandbox", s.info.ID, "error", err)
+		} else {
+			defer thawed()
+		}
+	}
 	patient, cancel := outlive(ctx, a.grace)
 	defer cancel()
 	query := commitQuery{repo: repo, tag: tag, pause: true}
