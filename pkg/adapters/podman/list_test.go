@@ -131,7 +131,8 @@ func TestListSweeps(t *testing.T) {
 	d.on("GET /containers/json", func(w http.ResponseWriter, r *http.Request) {
 		all := map[string]any{
 			"alive": listed(t, a, "alive", time.Now(), nil),
-			"never": listed(t, a, "never", time.Now(), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
+			"never": listed(t, a, "never", time.Now().Add(-time.Hour), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
+			"fresh": listed(t, a, "fresh", time.Now(), func(c map[string]any, _ map[string]string) { c["State"] = "created" }),
 			"over": listed(t, a, "over", time.Now(), func(c map[string]any, _ map[string]string) {
 				c["State"], c["Exited"], c["ExitedAt"] = "exited", true, time.Now().Add(-time.Hour).Unix()
 			}),
@@ -144,7 +145,7 @@ func TestListSweeps(t *testing.T) {
 	if _, err := a.List(t.Context(), adapters.Filter{Root: a.root}); err != nil {
 		t.Fatal(err)
 	}
-	for id, removed := range map[string]bool{"alive": false, "never": true, "over": true, "ending": false} {
+	for id, removed := range map[string]bool{"alive": false, "never": true, "fresh": false, "over": true, "ending": false} {
 		if got := d.asked("DELETE /containers/engine-" + id); got != removed {
 			t.Errorf("container %s removed: %v, want %v", id, got, removed)
 		}

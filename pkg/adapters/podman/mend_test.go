@@ -146,3 +146,41 @@ func TestRebuildingFollowsNoLink(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// A creation whose directory is deleted under it is not taken for one that died.
+func TestSweepSparesWhatIsInTheMaking(t *testing.T) {
+	a := realAdapter(t)
+	spec := realSpec(t, a)
+	conn, err := a.engine.use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := a.agent.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	container, err := a.specify(t.Context(), conn, spec, agent, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := a.dirs.Create(spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.Release()
+	made, err := conn.createContainer(t.Context(), container)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(a.dirs.Path()); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.remove(context.WithoutCancel(t.Context()), made.ID)
+	infos, err := a.List(t.Context(), adapters.Filter{Root: a.root})
+	if err != nil || len(infos) != 1 {
+		t.Errorf("list: %v, %v", infos, err)
+	}
+	if there, err := conn.containerExists(t.Context(), made.ID); err != nil || !there {
+		t.Errorf("it was swept: %v", err)
+	}
+}

@@ -44,6 +44,9 @@ func (a *Adapter) remembered() []string {
 	return append(ids, births...)
 }
 
+// longestCreation is longer than an engine takes from a container to its start.
+const longestCreation = 2 * time.Minute
+
 // abandoned says that nobody will ever use the sandbox, unless it is in the
 // making: it was never started, or it has ended and the engine, which removes
 // it then, has had its time or does not know.
@@ -54,7 +57,9 @@ func (s *sandbox) abandoned() bool {
 
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.
 // The claim comes before the look at the engine: the list from which it was
-// taken for dead may be older than its creation.
+// taken for dead may be older than its creation. Where the directory is gone
+// nobody can be told from his claim, and what may be in the making is left for
+// later.
 func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
@@ -68,7 +73,11 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 	case err != nil:
 	case s == nil:
 		_, _ = a.bury(ctx, conn, id, nil)
-		err = conn.removeStored(ctx, id)
+		if claim != nil {
+			err = conn.removeStored(ctx, id)
+		}
+	case claim == nil && s.info.State == adapters.StateCreating && time.Since(s.info.Created) < longestCreation:
+		return
 	case s.abandoned():
 		if !s.alive() {
 			_, _ = a.bury(ctx, conn, id, s)
