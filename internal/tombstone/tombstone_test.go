@@ -310,3 +310,13 @@ func writeALot(t *testing.T, s *Store) {
 		}
 	}
 }
+
+// A kill waits for this.
+func BenchmarkBury(b *testing.B) {
+	s := Open(b.TempDir())
+	for i := range b.N {
+		if err := s.Bury(ended(fmt.Sprintf("s%d", i%MaxFiles))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
