@@ -40,7 +40,7 @@ func (c *Client) Expire(ctx context.Context) (*agentapi.Status, error) {
 // or this process does.
 func (c *Client) Keep(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.do(newRequest(ctx, http.MethodGet, agentapi.PathKeep, nil, nil), http.StatusOK)
+	res, err := c.do(newRequest(ctx, http.MethodGet, agentapi.PathKeep, nil, nil), http.StatusOK) //nolint:bodyclose // release closes it
 	if err != nil {
 		defer cancel()
 		return nil, mapError(ctx, err)

@@ -130,9 +130,9 @@ func (c *Client) enforce(spec *adapters.Spec, opts *Options) (*enforcement, erro
 func (e *enforcement) forSandbox(opts *Options, auto bool) []string {
 	if auto && opts.Ephemeral && opts.OnTimeout != TimeoutPause {
 		// Its lease bounds it more closely than a timer could, also when all
-		// of the host's programs are dead. A timer would cost `qs run` two
-		// rounds with systemd, of which that of its end cannot be hidden behind
-		// the engine.
+		// of the host's programs are dead. A timer would cost nothing when it
+		// is armed, which is beside the engine's start, but 1 to 3 ms when it
+		// is forgotten, which nothing hides.
 		return []string{timeouts.AgentName}
 	}
 	return e.names

@@ -115,8 +115,8 @@ func (m *manager) job(ctx context.Context, method string, args ...any) error {
 			if !ok {
 				return dbus.ErrClosed
 			}
-			if result, mine := jobRemoved(s, job); mine {
-				return result
+			if mine, failure := jobRemoved(s, job); mine {
+				return failure
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -125,17 +125,17 @@ func (m *manager) job(ctx context.Context, method string, args ...any) error {
 }
 
 // jobRemoved reports whether a signal tells the end of a job, and its failure.
-func jobRemoved(s *dbus.Signal, job dbus.ObjectPath) (failure error, mine bool) {
+func jobRemoved(s *dbus.Signal, job dbus.ObjectPath) (mine bool, failure error) {
 	var id uint32
 	var path dbus.ObjectPath
 	var name, result string
 	if s.Name != managerInterface+".JobRemoved" || dbus.Store(s.Body, &id, &path, &name, &result) != nil || path != job {
-		return nil, false
+		return false, nil
 	}
 	if result != "done" {
 		failure = fmt.Errorf("the job for %s has ended as: %s", name, result)
 	}
-	return failure, true
+	return true, failure
 }
 
 func (m *manager) call(ctx context.Context, method string, args ...any) *dbus.Call {
