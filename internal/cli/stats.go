@@ -161,11 +161,11 @@ func (o *statsOptions) watch(ctx context.Context, sandboxes []*quixand.Sandbox) 
 		all.Wait()
 		close(lines)
 	}()
-	print := o.printLine()
+	show := o.printLine()
 	var failed error
 	for l := range lines {
 		if failed == nil {
-			if failed = print(l); failed != nil {
+			if failed = show(l); failed != nil {
 				stop()
 			}
 		}
