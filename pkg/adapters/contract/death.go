@@ -10,7 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	. "github.com/onsi/gomega/gstruct"
+	"github.com/onsi/gomega/gstruct"
 	"github.com/onsi/gomega/types"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -25,7 +25,7 @@ func describeDeath(f *fixture) {
 			b.sh(ctx, "echo its last words")
 			before := time.Now()
 			Expect(f.another().Kill(ctx, b.ID())).To(Succeed())
-			f.expectReason(ctx, b, adapters.ReasonKilled, Fields{
+			f.expectReason(ctx, b, adapters.ReasonKilled, gstruct.Fields{
 				"By":     ContainSubstring(fmt.Sprintf("pid %d", os.Getpid())),
 				"Output": HaveSuffix("its last words\n"),
 				"Time":   BeTemporally("~", before, 10*time.Second),
@@ -34,8 +34,8 @@ func describeDeath(f *fixture) {
 		it("is told of a sandbox that was idle", func(ctx SpecContext) {
 			b := f.create(ctx, &quixand.Options{Timeout: time.Second})
 			b.sh(ctx, "echo its last words")
-			f.expectReason(ctx, b, adapters.ReasonIdle, Fields{
-				"Detail": Equal("idle for 1s"), "ExitCode": PointTo(Equal(124)), "Output": HaveSuffix("its last words\n"),
+			f.expectReason(ctx, b, adapters.ReasonIdle, gstruct.Fields{
+				"Detail": Equal("idle for 1s"), "ExitCode": gstruct.PointTo(Equal(124)), "Output": HaveSuffix("its last words\n"),
 			})
 		})
 		it("is told of a sandbox whose lifetime was over", func(ctx SpecContext) {
@@ -43,19 +43,19 @@ func describeDeath(f *fixture) {
 			cmd := b.Command("sh", "-c", "echo its last words; sleep 1000")
 			Expect(cmd.Start(ctx)).To(Succeed())
 			Expect(cmd.Wait()).NotTo(Succeed())
-			f.expectReason(ctx, b, adapters.ReasonLifetime, Fields{"Detail": ContainSubstring("after 1s"), "Output": HaveSuffix("its last words\n")})
+			f.expectReason(ctx, b, adapters.ReasonLifetime, gstruct.Fields{"Detail": ContainSubstring("after 1s"), "Output": HaveSuffix("its last words\n")})
 		})
 		it("is told of a sandbox whose creator is gone", func(ctx SpecContext) {
 			creator := f.clientAt(f.root, f.harness.New)
 			b := f.createBy(ctx, creator, &quixand.Options{Ephemeral: true})
 			Expect(creator.Close()).To(Succeed())
-			f.expectReason(ctx, b, adapters.ReasonAbandoned, Fields{"Detail": Not(BeEmpty())})
+			f.expectReason(ctx, b, adapters.ReasonAbandoned, gstruct.Fields{"Detail": Not(BeEmpty())})
 		})
 		for _, ending := range f.harness.Endings {
 			it("is told of a sandbox that was ended by "+ending.Name, func(ctx SpecContext) {
 				b := f.create(ctx, nil)
 				Expect(ending.End(ctx, f.root, b.ID())).To(Succeed())
-				f.expectReason(ctx, b, ending.Reason, Fields{})
+				f.expectReason(ctx, b, ending.Reason, gstruct.Fields{})
 			})
 		}
 		it("ends a wait that began before", func(ctx SpecContext) {
@@ -93,9 +93,9 @@ func describeDeath(f *fixture) {
 }
 
 // expectReason waits for a sandbox's end, and for every caller to be told why.
-func (f *fixture) expectReason(ctx SpecContext, b *box, reason adapters.Reason, more Fields) {
+func (f *fixture) expectReason(ctx SpecContext, b *box, reason adapters.Reason, more gstruct.Fields) {
 	GinkgoHelper()
-	fields := Fields{
+	fields := gstruct.Fields{
 		"ID": Equal(b.ID()), "Adapter": Equal(f.name), "Root": Equal(f.root), "Reason": Equal(reason),
 		"Image":    Equal(f.harness.Image),
 		"Metadata": HaveKeyWithValue(runKey, f.run),
@@ -105,7 +105,7 @@ func (f *fixture) expectReason(ctx SpecContext, b *box, reason adapters.Reason, 
 	for name, m := range more {
 		fields[name] = m
 	}
-	told := PointTo(MatchFields(IgnoreExtras, fields))
+	told := gstruct.PointTo(gstruct.MatchFields(gstruct.IgnoreExtras, fields))
 	Expect(f.another().Wait(ctx, b.ID())).To(told)
 	Expect(f.client.Ended(ctx, b.ID()[:12])).To(told)
 	Expect(f.client.AllEnded(ctx)).To(ContainElement(told))

@@ -6,7 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	. "github.com/onsi/gomega/gstruct"
+	"github.com/onsi/gomega/gstruct"
 	"github.com/onsi/gomega/types"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -20,22 +20,22 @@ func describeEvents(f *fixture) {
 			b := f.create(ctx, nil)
 			pid := b.number(ctx, "echo $$")
 			Expect(b.Kill(ctx)).To(Succeed())
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventCreated)})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventStarted)})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventReady)})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExec), "Detail": ContainSubstring("echo $$"), "PID": BeNumerically(">", 0)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventCreated)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventStarted)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventReady)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventExec), "Detail": ContainSubstring("echo $$"), "PID": BeNumerically(">", 0)})
 			Expect(pid).To(BeNumerically(">", 0))
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(adapters.ReasonKilled), "Detail": HavePrefix("killed by ")})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonKilled)})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(adapters.ReasonKilled), "Detail": HavePrefix("killed by ")})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonKilled)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventRemoved)})
 		})
 		it("tell when the time of a sandbox is up", func(ctx SpecContext) {
 			events := f.events(ctx, time.Time{})
 			b := f.create(ctx, &quixand.Options{Timeout: time.Second})
 			events.skipTo(ctx, b, adapters.EventReady)
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExpired), "Reason": Equal(adapters.ReasonIdle), "Detail": Equal("idle for 1s")})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonIdle)})
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventExpired), "Reason": Equal(adapters.ReasonIdle), "Detail": Equal("idle for 1s")})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonIdle)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventRemoved)})
 		})
 		for _, ending := range f.harness.Endings {
 			it("tell of an end by "+ending.Name, func(ctx SpecContext) {
@@ -44,10 +44,10 @@ func describeEvents(f *fixture) {
 				events.skipTo(ctx, b, adapters.EventReady)
 				Expect(ending.End(ctx, f.root, b.ID())).To(Succeed())
 				if ending.Reason == adapters.ReasonEngine {
-					events.expect(ctx, b, Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(ending.Reason)})
+					events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(ending.Reason)})
 				}
-				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(ending.Reason)})
-				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventRemoved)})
+				events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(ending.Reason)})
+				events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventRemoved)})
 			})
 		}
 		it("tell of pauses", needs(Pauser), func(ctx SpecContext) {
@@ -55,9 +55,9 @@ func describeEvents(f *fixture) {
 			b := f.create(ctx, nil)
 			events.skipTo(ctx, b, adapters.EventReady)
 			Expect(b.Pause(ctx)).To(Succeed())
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventPaused)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventPaused)})
 			Expect(b.Resume(ctx)).To(Succeed())
-			events.expect(ctx, b, Fields{"Type": Equal(adapters.EventResumed)})
+			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventResumed)})
 		})
 		it("tell what has happened before", func(ctx SpecContext) {
 			before := time.Now()
@@ -66,9 +66,9 @@ func describeEvents(f *fixture) {
 			b := f.create(ctx, nil)
 			b.sh(ctx, "true")
 			events := f.stream(ctx, before)
-			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventCreated)})
-			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventStarted)})
-			events.expect(ctx, gone, Fields{"Type": Equal(adapters.EventKilled)})
+			events.expect(ctx, gone, gstruct.Fields{"Type": Equal(adapters.EventCreated)})
+			events.expect(ctx, gone, gstruct.Fields{"Type": Equal(adapters.EventStarted)})
+			events.expect(ctx, gone, gstruct.Fields{"Type": Equal(adapters.EventKilled)})
 			f.stream(ctx, before).skipTo(ctx, b, adapters.EventExec)
 		})
 		it("lose nothing to a slow listener", func(ctx SpecContext) {
@@ -80,7 +80,7 @@ func describeEvents(f *fixture) {
 			}
 			events.skipTo(ctx, b, adapters.EventReady)
 			for range 201 {
-				events.expect(ctx, b, Fields{"Type": Equal(adapters.EventExec)})
+				events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventExec)})
 			}
 		})
 	})
@@ -161,10 +161,10 @@ func (s *stream) next(ctx context.Context, b *box) adapters.Event {
 }
 
 // expect fails unless this is a sandbox's next event.
-func (s *stream) expect(ctx context.Context, b *box, fields Fields) {
+func (s *stream) expect(ctx context.Context, b *box, fields gstruct.Fields) {
 	GinkgoHelper()
 	fields["Time"] = BeTemporally("~", time.Now(), time.Minute)
-	var m types.GomegaMatcher = MatchFields(IgnoreExtras, fields)
+	var m types.GomegaMatcher = gstruct.MatchFields(gstruct.IgnoreExtras, fields)
 	Expect(s.next(ctx, b)).To(m)
 }
 
