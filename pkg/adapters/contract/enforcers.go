@@ -64,16 +64,15 @@ func describeEnforcers(f *fixture) {
 		} {
 			Describe(name, needs(capabilities...), func() { describePauseOnTimeout(f, "agent,"+name) })
 		}
-		it("pause is refused where nobody would do it", func(ctx SpecContext) {
-			_, err := f.enforcedBy(timeouts.AgentName).Create(ctx, f.marked(&quixand.Options{OnTimeout: quixand.TimeoutPause}))
-			Expect(err).To(failAs(quixand.ErrUnsupported))
-		})
-		it("pause is refused where it cannot be done", func(ctx SpecContext) {
-			if f.has(Pauser) {
-				Skip("this adapter can")
+		it("pause is refused where nobody would, or could, do it", func(ctx SpecContext) {
+			nobody := []string{timeouts.AgentName}
+			if !f.has(Pauser) {
+				nobody = append(nobody, timeouts.ProcessName)
 			}
-			_, err := f.enforcedBy(timeouts.ProcessName).Create(ctx, f.marked(&quixand.Options{OnTimeout: quixand.TimeoutPause}))
-			Expect(err).To(failAs(quixand.ErrUnsupported))
+			for _, name := range nobody {
+				_, err := f.enforcedBy(name).Create(ctx, f.marked(&quixand.Options{OnTimeout: quixand.TimeoutPause}))
+				Expect(err).To(failAs(quixand.ErrUnsupported), name)
+			}
 		})
 	})
 }
