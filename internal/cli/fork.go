@@ -20,12 +20,14 @@ func newForkCmd(a *App) *cobra.Command {
 		Use:   "fork [flags] ID",
 		Short: "Create a sandbox with a copy of another's files, and print its id",
 		Long: `Create a sandbox with a copy of another's file system, and print its id. The copy
-has its source's workdir and metadata unless told otherwise; processes, memory and
-the environment are not copied. A running source stands still meanwhile.`,
+has its source's workdir, metadata, timeouts, network and limits unless told
+otherwise; processes, memory and the environment are not copied. A running source
+stands still meanwhile.`,
 		Args:              nargs(1, 1, "ID"),
 		ValidArgsFunction: a.completeSandbox(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.id = args[0]
+			o.leaveOpen(cmd)
 			if err := o.sandbox.validate(); err != nil {
 				return err
 			}
@@ -36,6 +38,17 @@ the environment are not copied. A running source stands still meanwhile.`,
 	o.sandbox.addTimeout(cmd)
 	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	return cmd
+}
+
+// leaveOpen takes back the defaults of flags that were not set: here they are
+// the source's.
+func (o *forkOptions) leaveOpen(cmd *cobra.Command) {
+	if !cmd.Flags().Changed("network") {
+		o.sandbox.options.Network = ""
+	}
+	if !cmd.Flags().Changed("on-timeout") {
+		o.sandbox.options.OnTimeout = ""
+	}
 }
 
 func (o *forkOptions) run(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package quixand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -113,10 +114,23 @@ func (o Options) basedOn(image, workdir string, metadata map[string]string) *Opt
 	return &o
 }
 
+// boundAs sets what bounds a sandbox as it is with another, where the options
+// leave it open: a copy of what has no network has none either.
+func (o *Options) boundAs(info *Info) {
+	o.Network = cmp.Or(o.Network, info.Network)
+	o.Timeout = cmp.Or(o.Timeout, info.IdleTimeout)
+	o.Lifetime = cmp.Or(o.Lifetime, info.Lifetime)
+	o.OnTimeout = cmp.Or(o.OnTimeout, info.OnTimeout)
+	o.Resources.MemoryBytes = cmp.Or(o.Resources.MemoryBytes, info.Resources.MemoryBytes)
+	o.Resources.CPUs = cmp.Or(o.Resources.CPUs, info.Resources.CPUs)
+	o.Resources.PIDs = cmp.Or(o.Resources.PIDs, info.Resources.PIDs)
+}
+
 // Fork creates a sandbox with a copy of this one's file system, as
 // [Sandbox.Snapshot] and [Options.Snapshot] do in two steps, and with nothing to
-// remove afterwards. The options' Template and Snapshot must be empty; nil is
-// the zero Options.
+// remove afterwards. The options' Template and Snapshot must be empty, and zero
+// fields are as they are with this sandbox: timeouts, network, limits, workdir
+// and metadata. The environment is not copied.
 func (s *Sandbox) Fork(ctx context.Context, opts *Options) (*Sandbox, error) {
 	return s.client.fork(ctx, s.id, opts)
 }
@@ -154,6 +168,7 @@ func (c *Client) forkSpec(ctx context.Context, source string, opts *Options) (*a
 		return nil, nil, err
 	}
 	opts = opts.basedOn(info.Image, info.Workdir, info.Metadata)
+	opts.boundAs(info)
 	spec, err := opts.spec(&c.cfg)
 	if err != nil {
 		return nil, nil, err

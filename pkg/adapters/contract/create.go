@@ -132,7 +132,7 @@ func describeRefusals(f *fixture) {
 		})
 	}
 
-	for _, image := range []string{"Not An Image!", "--privileged", "../../etc"} {
+	for _, image := range []string{"Not An Image!", "--privileged", "a//b"} {
 		it(fmt.Sprintf("refuses the image name %q", image), needs(Images), func(ctx SpecContext) {
 			_, err := f.tryCreate(ctx, &quixand.Options{Template: image, Pull: quixand.PullNever})
 			Expect(err).To(failAs(quixand.ErrInvalid))

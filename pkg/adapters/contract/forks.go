@@ -37,6 +37,15 @@ func describeForks(f *fixture) {
 			Expect(info.Image).To(Equal(f.harness.Image))
 			Expect(f.client.Snapshots(ctx)).To(BeEmpty())
 		})
+		it("is bounded as its source is, unless told otherwise", func(ctx SpecContext) {
+			b := f.create(ctx, &quixand.Options{Network: quixand.NetworkNone, Timeout: 7 * time.Minute, Lifetime: time.Hour})
+			Expect(b.fork(ctx, nil).Info(ctx)).To(SatisfyAll(
+				HaveField("Network", quixand.NetworkNone), HaveField("IdleTimeout", 7*time.Minute), HaveField("Lifetime", time.Hour),
+			))
+			Expect(b.fork(ctx, &quixand.Options{Network: quixand.NetworkBridge, Lifetime: quixand.NoTimeout}).Info(ctx)).To(SatisfyAll(
+				HaveField("Network", quixand.NetworkBridge), HaveField("Lifetime", quixand.NoTimeout),
+			))
+		})
 		it("outlives its source, and forks again", func(ctx SpecContext) {
 			b := f.create(ctx, nil)
 			b.write(ctx, "first", "1")
