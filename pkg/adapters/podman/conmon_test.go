@@ -61,7 +61,7 @@ func TestMonitorWait(t *testing.T) {
 	}
 	began := time.Now()
 	m.wait(t.Context())
-	if elapsed := time.Since(began); elapsed >= conmonTimeout {
+	if elapsed := time.Since(began); elapsed >= endTimeout {
 		t.Errorf("its end was not seen for %v", elapsed)
 	}
 	if p, err := os.FindProcess(child); err == nil {
@@ -77,7 +77,7 @@ func TestMonitorKillsTheContainerAlone(t *testing.T) {
 		t.Fatal("conmon not found")
 	}
 	defer m.close()
-	m.kill()
+	m.kill(t.Context())
 	ended := []unix.PollFd{{Fd: int32(m.first.Fd()), Events: unix.POLLIN}}
 	if n, err := unix.Poll(ended, 10_000); n != 1 {
 		t.Errorf("the first process lives: %v", err)

@@ -42,10 +42,13 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 	}
 	monitor := monitorOf(s.ID, s.Pid)
 	defer monitor.close()
+	if opts.NoWait {
+		monitor.stepBack()
+	}
 	if s.info.State != adapters.StatePaused {
 		// The engine believes what is paused to be alive until it has killed it
 		// itself, and fails when it cannot.
-		monitor.kill()
+		monitor.kill(ctx)
 	}
 	if err := a.removeSandbox(ctx, conn, s); err != nil {
 		_ = a.graves.Forget(id)
