@@ -13,6 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/containers/podman/v5/pkg/api/handlers"
 	"github.com/containers/podman/v5/pkg/bindings"
@@ -86,6 +89,25 @@ func (e *engine) exec(id string) error {
 		err = fmt.Errorf("exec of true: exit code %d", state.ExitCode)
 	}
 	return err
+}
+
+// awaitCleanups returns when no clean-up command of the engine's runs any more.
+func awaitCleanups() {
+	for {
+		tables, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		if !slices.ContainsFunc(tables, isCleanup) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// isCleanup reports whether a process runs the engine's clean-up command. Its
+// monitor has the same words among its arguments, behind others.
+func isCleanup(cmdline string) bool {
+	args, _ := os.ReadFile(cmdline)
+	return strings.HasPrefix(filepath.Base(strings.Split(string(args), "\x00")[0]), "podman") &&
+		bytes.Contains(args, []byte("\x00container\x00cleanup\x00"))
 }
 
 // monitor returns a function that waits for the end of a container's conmon.

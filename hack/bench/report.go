@@ -117,9 +117,15 @@ func hostLine() string {
 // inTurn calls the functions one after the other, n times, so that a drift of
 // the machine meets them all alike, and returns the times of each.
 func inTurn(n int, fns ...func() error) ([]samples, error) {
+	return inTurnAfter(func() {}, n, fns...)
+}
+
+// inTurnAfter is inTurn that has something done before each call, untimed.
+func inTurnAfter(prepare func(), n int, fns ...func() error) ([]samples, error) {
 	times := make([]samples, len(fns))
 	for i := range n + 1 {
 		for j, fn := range fns {
+			prepare()
 			start := time.Now()
 			if err := fn(); err != nil {
 				return nil, err
