@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quixand/quixand/internal/termsafe"
+	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -101,10 +102,10 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return err
 	}
 	v := look(ctx, c, o.id)
+	if ended := v.ended(ctx, c); ended != nil {
+		return errors.Join(o.app.printEnded(ended), endedStatus())
+	}
 	if v.infoErr != nil && v.agentErr != nil {
-		if ended, ok := errors.AsType[*quixand.Ended](v.infoErr); ok {
-			return errors.Join(o.app.printEnded(ended), endedStatus())
-		}
 		return v.infoErr
 	}
 	if o.app.global.json {
@@ -127,6 +128,25 @@ func look(ctx context.Context, c *quixand.Client, id string) *twoViews {
 	})
 	both.Wait()
 	return v
+}
+
+// ended tells how the sandbox has ended, if it has. The engine may still be about
+// to remove it.
+func (v *twoViews) ended(ctx context.Context, c *quixand.Client) *quixand.Ended {
+	if v.agentErr == nil {
+		return nil
+	}
+	if ended, ok := errors.AsType[*quixand.Ended](v.infoErr); ok {
+		return ended
+	}
+	if v.info == nil || v.info.State != adapters.StateStopped {
+		return nil
+	}
+	ended, err := c.Ended(ctx, v.info.ID)
+	if err != nil {
+		return nil
+	}
+	return ended
 }
 
 func (v *twoViews) id() string {

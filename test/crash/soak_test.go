@@ -56,6 +56,7 @@ func TestSoak(t *testing.T) {
 		return done
 	}
 	soak(10) // what is made once is there from now on
+	s.list()
 	before := s.weigh()
 	t.Logf("at the start: %v", before)
 	begin := time.Now()

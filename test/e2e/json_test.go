@@ -11,7 +11,9 @@ import (
 // that is renamed or lost breaks somebody's script.
 type (
 	sandboxShape struct {
-		ID, Image, State, Adapter, Root, Workdir, Network string
+		ID, Name, Image, State, Adapter, Root, Workdir, Network string
+
+		Snapshot, Fork, Cursor string
 
 		Created   time.Time
 		Ports     []struct{ Port, HostPort int }
@@ -32,12 +34,14 @@ type (
 		EngineError, AgentError string
 	}
 	agentShape struct {
-		Version, User, Home, Workdir string
+		Version, User, Home, Workdir, OnTimeout string
 
 		Created, LastActive, Deadline, LifetimeEnds time.Time
 
 		InFlight, Processes int
 		IdleTimeoutSeconds  *float64
+		Enforcers           []string
+		Labels              map[string]string
 	}
 	entryShape struct {
 		Name, Path, Type, Mode, Owner, Group, Target string

@@ -114,6 +114,7 @@ var groups = []func(*fixture){
 	describeConcurrency,
 	describeSecurity,
 	describeSwaps,
+	describeLostSocket,
 	describeNetwork,
 	describeLimits,
 	describeLeaks,

@@ -24,7 +24,6 @@ func describeSwaps(f *fixture) {
 			{"a pipe that nobody reads", "mkfifo -m 777 " + socket},
 			{"a file", "echo HTTP/1.1 200 OK >" + socket},
 			{"a directory", "mkdir " + socket},
-			{"nothing", "true"},
 		} {
 			it("leads nobody astray with "+trap.what, func(ctx SpecContext) {
 				host, arrived := listenUnix(filepath.Join(f.Dir, newID()))
@@ -40,6 +39,24 @@ func describeSwaps(f *fixture) {
 				Expect(f.client.Kill(ctx, b.ID())).To(Succeed())
 			})
 		}
+	})
+}
+
+// A socket that is merely gone is nobody's trap: where the adapter can have it
+// made anew, it does.
+func describeLostSocket(f *fixture) {
+	it("gets its socket back, or tells that it is lost", needs(Isolation, RootUser), func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		b.asRoot(ctx, "rm "+agentapi.SocketDir+"/"+agentapi.SocketName)
+		begin := time.Now()
+		sb, err := f.another().Connect(ctx, b.ID())
+		Expect(time.Since(begin)).To(BeNumerically("<", 15*time.Second))
+		if err == nil {
+			Expect(sb.Run(ctx, "true")).To(HaveField("ExitCode", 0))
+		} else {
+			Expect(err).To(failAs(quixand.ErrUnavailable))
+		}
+		Expect(f.client.Kill(ctx, b.ID())).To(Succeed())
 	})
 }
 
