@@ -24,7 +24,7 @@ test: release ## every test, with the race detector, on real rootless Podman
 	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
 
 crash: build ## 500 clients killed at any moment, and what is left counted
-	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 $(CRASH)
+	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 -crowd=200 $(CRASH)
 
 soak: build ## 2,000 sandboxes created, used and killed, and what the host has lost by it
 	hack/with-host go test -timeout=90m -v -count=1 -run=Soak ./test/crash -cycles=2000 $(SOAK)

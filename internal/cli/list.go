@@ -131,6 +131,10 @@ func (o *listOptions) run(ctx context.Context) error {
 		if ended, err = o.endedBeside(ctx, c, infos); err != nil {
 			return err
 		}
+		// What has ended may be with the engine for a moment longer.
+		infos = slices.DeleteFunc(infos, func(i *quixand.Info) bool {
+			return slices.ContainsFunc(ended, func(e *quixand.Ended) bool { return e.ID == i.ID })
+		})
 	}
 	switch {
 	case o.app.global.json:
@@ -173,8 +177,8 @@ func (o *listOptions) page(ctx context.Context, c *quixand.Client) ([]*quixand.I
 }
 
 // endedBeside lists the sandboxes that have ended and have the metadata that
-// are asked for. One that is listed as alive has not ended.
-func (o *listOptions) endedBeside(ctx context.Context, c *quixand.Client, alive []*quixand.Info) ([]*quixand.Ended, error) {
+// are asked for. One that is listed as anything but stopped has not ended.
+func (o *listOptions) endedBeside(ctx context.Context, c *quixand.Client, listed []*quixand.Info) ([]*quixand.Ended, error) {
 	ended, err := c.AllEnded(ctx)
 	return slices.DeleteFunc(ended, func(e *quixand.Ended) bool {
 		if len(o.list.Labels) > 0 || o.list.Name != "" && e.Name != o.list.Name {
@@ -185,7 +189,7 @@ func (o *listOptions) endedBeside(ctx context.Context, c *quixand.Client, alive 
 				return true
 			}
 		}
-		return slices.ContainsFunc(alive, func(i *quixand.Info) bool { return i.ID == e.ID })
+		return slices.ContainsFunc(listed, func(i *quixand.Info) bool { return i.ID == e.ID && i.State != adapters.StateStopped })
 	}), err
 }
 

@@ -90,7 +90,13 @@ func (t *Templates) build(ctx context.Context, dir string, opts *BuildOptions) (
 	if built, err := b.existing(ctx); built != nil || err != nil {
 		return built, err
 	}
-	if err := b.run(ctx); err != nil {
+	err = b.run(ctx)
+	if errors.Is(err, ErrConflict) {
+		// A layer of an earlier build was found, and then removed with another
+		// image that had it. There is no way to hold on to one.
+		err = b.run(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b.find(ctx)

@@ -49,7 +49,7 @@ type site struct {
 	suspect []string // orphans since empty was called first
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, serviceEnv ...string) *site {
 	t.Helper()
 	if why := lacking(t.Context()); why != "" {
 		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), "podman") {
@@ -65,7 +65,7 @@ func newSite(t *testing.T) *site {
 	if _, err := os.Stat(s.qs); err != nil {
 		t.Fatalf("build it with: make build: %v", err)
 	}
-	s.service = newService(t, s.root)
+	s.service = newService(t, s.root, serviceEnv...)
 	s.env = append(
 		os.Environ(),
 		"QS_ROOT="+s.root,

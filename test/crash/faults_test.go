@@ -18,8 +18,10 @@ func TestKilledAgent(t *testing.T) {
 	id := s.create()
 	s.signal(s.pid(id), syscall.SIGKILL)
 	s.within(grace, func() error { return s.gone(id) })
-	s.list()
-	s.within(grace, s.empty)
+	s.within(grace, func() error {
+		s.list() // while the engine is about to remove it, too
+		return s.empty()
+	})
 }
 
 // TestKilledMonitor: conmon dies, and the sandbox lives on without anybody to

@@ -15,16 +15,17 @@ import (
 type service struct {
 	t      *testing.T
 	socket string
-	// limits are put before the command, such as prlimit with its arguments.
-	limits []string
+	// limits are put before the command, such as prlimit with its arguments, and
+	// env is added to its environment.
+	limits, env []string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
 }
 
-func newService(t *testing.T, dir string) *service {
+func newService(t *testing.T, dir string, env ...string) *service {
 	t.Helper()
-	s := &service{t: t, socket: filepath.Join(dir, "podman.sock")}
+	s := &service{t: t, socket: filepath.Join(dir, "podman.sock"), env: env}
 	t.Cleanup(s.kill)
 	s.ensure()
 	return s
@@ -40,6 +41,7 @@ func (s *service) ensure() {
 	_ = os.Remove(s.socket)
 	args := append(append([]string{}, s.limits...), "podman", "system", "service", "--time=0", "unix://"+s.socket)
 	s.cmd = exec.Command(args[0], args[1:]...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

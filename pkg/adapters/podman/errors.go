@@ -91,6 +91,7 @@ var rules = []rule{
 	{[]string{"name unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
 	{[]string{"toomanyrequests"}, adapters.ErrExhausted, "the registry limits pulls: wait, or podman login"},
 	{[]string{"pinging container registry"}, adapters.ErrUnavailable, "check the network and the registry's name"},
+	{[]string{"layer not known"}, adapters.ErrConflict, "somebody has removed at this moment what the build was to go on from: build again"},
 	{[]string{"payload does not match any of the supported image formats"}, adapters.ErrInvalid, "give an archive that podman save or docker save has written"},
 	{[]string{"invalid reference format"}, adapters.ErrInvalid, "check the image's name"},
 
