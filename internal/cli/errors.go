@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ func isQuiet(err error) bool {
 	if _, ok := errors.AsType[interrupted](err); ok {
 		return true
 	}
-	return errors.Is(err, syscall.EPIPE)
+	return isBrokenPipe(err)
 }
 
 // errorJSON is an error with --json: one object per line on standard error.

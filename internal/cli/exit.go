@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -93,13 +94,20 @@ func exitCode(cmd *cobra.Command, err error) int {
 	if sig, ok := errors.AsType[interrupted](err); ok {
 		return exitSignal + int(sig.signal)
 	}
-	if errors.Is(err, syscall.EPIPE) {
+	if isBrokenPipe(err) {
 		return exitBrokenPipe
 	}
 	if _, ok := cmd.Annotations[passesStatus]; ok {
 		return ownFailureCode(err)
 	}
 	return failureCode(err)
+}
+
+// isBrokenPipe reports whether nobody reads our output any more. An engine that
+// hangs up is another matter: that error is a connection's.
+func isBrokenPipe(err error) bool {
+	e, ok := errors.AsType[*fs.PathError](err)
+	return ok && errors.Is(e, syscall.EPIPE)
 }
 
 func failureCode(err error) int {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -36,7 +39,8 @@ func TestExitCode(t *testing.T) {
 		{&invocation{kind(quixand.ErrUnavailable)}, 4, 125},
 		{interrupted{syscall.SIGINT}, 130, 130},
 		{interrupted{syscall.SIGTERM}, 143, 143},
-		{fmt.Errorf("write: %w", syscall.EPIPE), 141, 141},
+		{fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}), 141, 141},
+		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, 1, 125},
 		{result(0, 0), 0, 0},
 		{result(3, 0), 3, 3},
 		{result(-1, syscall.SIGKILL), 137, 137},
