@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"exits":       scriptExits,
 			"setenv":      scriptSetenv,
 			"golden":      scriptGolden,
+			"until":       scriptUntil,
 			"stop-engine": scriptStopEngine,
 		},
 	})
@@ -104,6 +106,20 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// scriptUntil runs a program until its output matches a pattern.
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("its output does not come to match %s", want)
+		}
 	}
 }
 
