@@ -33,6 +33,10 @@ var _ = Describe("the programs", func() {
 		Expect(run(cmd)).To(Equal(outcome{Stdout: "alone\n"}))
 		Expect(filepath.Glob(filepath.Join(dir, "cache/agent/embedded-*/qs-agent"))).To(HaveLen(1))
 	})
+	It("do what the demo shows", limit, needsEngine, func(ctx SpecContext) {
+		out, err := exec.CommandContext(ctx, filepath.Join(suite.checkout, "hack", "demo")).CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "%s", out)
+	})
 	It("tell their versions", limit, func(ctx SpecContext) {
 		Expect(ok(ctx, "version")).To(ContainSubstring("qs"))
 	})
