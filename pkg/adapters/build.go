@@ -26,8 +26,20 @@ type BuildSpec struct {
 	Platform string            // os/arch, or empty for the engine's own
 	Secrets  map[string]string // id of RUN --mount=type=secret: name in Context
 	NoCache  bool
-	Pull     PullPolicy        // of base images; never empty
-	Output   func(line string) // the engine's words, one line at a time; never nil
+	Pull     PullPolicy       // of base images; never empty
+	Progress func(BuildEvent) // called by one goroutine; never nil
+}
+
+// BuildEvent is something that happens during a build.
+type BuildEvent struct {
+	// Step of Steps has begun, with this instruction; zero for a line of
+	// output.
+	Step        int    `json:"step,omitempty"`
+	Steps       int    `json:"steps,omitempty"`
+	Instruction string `json:"instruction,omitempty"`
+	// Cached says that the step's result was there.
+	Cached bool   `json:"cached,omitempty"`
+	Output string `json:"output,omitempty"` // one line
 }
 
 // BuildError is an instruction that failed.

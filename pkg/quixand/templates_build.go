@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/quixand/quixand/internal/filelock"
@@ -46,16 +45,7 @@ type BuildOptions struct {
 }
 
 // BuildEvent is something that happens during a build.
-type BuildEvent struct {
-	// Step of Steps has begun, with this instruction; zero for a line of
-	// output.
-	Step        int    `json:"step,omitempty"`
-	Steps       int    `json:"steps,omitempty"`
-	Instruction string `json:"instruction,omitempty"`
-	// Cached says that the step's result was there.
-	Cached bool   `json:"cached,omitempty"`
-	Output string `json:"output,omitempty"` // one line
-}
+type BuildEvent = adapters.BuildEvent
 
 // BuildError is an instruction that failed: errors.As finds it in what
 // [Templates.Build] returns.
@@ -112,8 +102,6 @@ type building struct {
 	name    string
 	hash    string
 	ref     string // of the image
-	step    BuildEvent
-	over    bool // the recipe has come to its end
 }
 
 func (t *Templates) prepare(dir string, opts *BuildOptions) (*building, error) {
@@ -252,7 +240,13 @@ func (b *building) spec(tar io.Reader) *adapters.BuildSpec {
 		Context: tar, Recipe: template.RecipeName, Hidden: []string{template.OwnNames},
 		Tag: b.ref, Args: b.opts.Args, Labels: labels, Target: b.opts.Target, Platform: b.opts.Platform,
 		Secrets: template.SecretNames(b.opts.Secrets), NoCache: b.opts.NoCache,
-		Pull: cmp.Or(b.opts.Pull, PullMissing), Output: b.output,
+		Pull: cmp.Or(b.opts.Pull, PullMissing), Progress: b.progress,
+	}
+}
+
+func (b *building) progress(e BuildEvent) {
+	if b.opts.Progress != nil {
+		b.opts.Progress(e)
 	}
 }
 
@@ -268,32 +262,4 @@ func (b *building) located(err error) error {
 		e.Err = fmt.Errorf("line %d: %w", failed.Line, failed)
 	}
 	return &e
-}
-
-var buildStep = regexp.MustCompile(`^(?:\[\d+/\d+\] )?STEP (\d+)(?:/(\d+))?: (.*)$`)
-
-// output makes events of the engine's lines.
-func (b *building) output(line string) {
-	if b.opts.Progress == nil || b.over {
-		return
-	}
-	if m := buildStep.FindStringSubmatch(line); m != nil {
-		if b.over = strings.HasPrefix(m[3], `LABEL "`+templateLabelName); b.over {
-			return // the rest is about our own labels, and about tags
-		}
-		b.step = BuildEvent{Instruction: m[3]}
-		b.step.Step, _ = strconv.Atoi(m[1])
-		b.step.Steps, _ = strconv.Atoi(m[2])
-		b.opts.Progress(b.step)
-		return
-	}
-	if strings.HasPrefix(line, "--> Using cache ") {
-		cached := b.step
-		cached.Cached = true
-		b.opts.Progress(cached)
-		return
-	}
-	if line != "" && !strings.HasPrefix(line, "--> ") {
-		b.opts.Progress(BuildEvent{Output: line})
-	}
 }

@@ -94,7 +94,7 @@ func (c *connection) renameContainer(ctx context.Context, id, name string) error
 }
 
 func (c *connection) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
-	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": labels})}}
+	query := url.Values{"all": {"true"}, "filters": {asJSON(map[string][]string{"label": labels})}}
 	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
@@ -102,7 +102,7 @@ func (c *connection) listContainers(ctx context.Context, labels ...string) (foun
 // them those that are in the engine's store alone.
 func (c *connection) listStored(ctx context.Context, id string) (found []container, err error) {
 	name := "^" + containerName(id) + `(\.|$)`
-	query := url.Values{"all": {"true"}, "external": {"true"}, "filters": {filters(map[string][]string{"name": {name}})}}
+	query := url.Values{"all": {"true"}, "external": {"true"}, "filters": {asJSON(map[string][]string{"name": {name}})}}
 	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
@@ -171,10 +171,12 @@ func (c *connection) memoryOf(ctx context.Context, id string) (int64, error) {
 
 // image is what a list tells of one.
 type image struct {
-	Names   []string
-	Labels  map[string]string
-	Created int64 // Unix time
-	Size    int64
+	ID         string `json:"Id"`
+	Names      []string
+	Labels     map[string]string
+	Created    int64 // Unix time
+	Size       int64
+	Containers int
 }
 
 // commitContainer makes an image of a container's file system. The changes are
@@ -183,15 +185,18 @@ func (c *connection) commitContainer(ctx context.Context, id string, q commitQue
 	return c.call(ctx, http.MethodPost, "/commit", q.values(id), nil, nil)
 }
 
-// listImages lists the images of a repository, whatever their tags.
-func (c *connection) listImages(ctx context.Context, reference string) (found []image, err error) {
-	query := url.Values{"filters": {filters(map[string][]string{"reference": {reference}})}}
+// listImages lists the images that a filter selects, without the layers that
+// only cache builds: those of a repository, whatever their tags, by "reference".
+func (c *connection) listImages(ctx context.Context, filter string, values ...string) (found []image, err error) {
+	query := url.Values{"filters": {asJSON(map[string][]string{filter: values})}}
 	return found, c.call(ctx, http.MethodGet, "/images/json", query, nil, &found)
 }
 
-// removeImage removes a name, and the image when that was its last.
-func (c *connection) removeImage(ctx context.Context, name string) error {
-	return c.call(ctx, http.MethodDelete, "/images/%s", nil, nil, nil, name)
+// removeImage removes a name, and the image when that was its last; by force also
+// the containers that use it.
+func (c *connection) removeImage(ctx context.Context, name string, force bool) error {
+	query := url.Values{"force": {strconv.FormatBool(force)}}
+	return c.call(ctx, http.MethodDelete, "/images/%s", query, nil, nil, name)
 }
 
 // pullImage streams the engine's reports, one JSON object after the other.
@@ -204,7 +209,7 @@ func (c *connection) pullImage(ctx context.Context, name, policy string) (io.Rea
 // from now on where it is to follow, as JSON objects. Of several labels one
 // would do for the engine.
 func (c *connection) events(ctx context.Context, follow bool, since, label string) (io.ReadCloser, error) {
-	selected := filters(map[string][]string{"type": {"container"}, "label": {label}})
+	selected := asJSON(map[string][]string{"type": {"container"}, "label": {label}})
 	query := url.Values{"stream": {strconv.FormatBool(follow)}, "since": {since}, "filters": {selected}}
 	return c.stream(ctx, http.MethodGet, "/events", query)
 }
@@ -215,11 +220,11 @@ func (c *connection) getInfo(ctx context.Context) (info *systemInfo, err error) 
 	return info, c.call(ctx, http.MethodGet, "/info", nil, nil, info)
 }
 
-// filters is a query parameter of lists.
-func filters(f map[string][]string) string {
-	text, err := json.Marshal(f)
+// asJSON is for parameters of a query, whose values always marshal.
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings always marshal
+		panic(err)
 	}
 	return string(text)
 }

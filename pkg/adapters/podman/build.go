@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -37,7 +38,7 @@ func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (str
 		return "", mapError(cmp.Or(context.Cause(ctx), err))
 	}
 	defer reports.Close()
-	b := &build{output: spec.Output}
+	b := &build{spec: spec}
 	if err := b.follow(reports); err != nil {
 		return "", mapError(cmp.Or(context.Cause(ctx), err))
 	}
@@ -90,11 +91,12 @@ func secretOptions(secrets map[string]string) []string {
 
 // build follows one build by what the engine says.
 type build struct {
-	output func(string)
-	step   string   // the instruction at work
-	last   []string // its output
-	id     string   // of the image
-	rest   string   // a line that has no end yet
+	spec *adapters.BuildSpec
+	step adapters.BuildEvent // the instruction at work
+	over bool                // the recipe has come to its end
+	last []string            // output of the instruction at work
+	id   string              // of the image
+	rest string              // a line that has no end yet
 }
 
 const (
@@ -133,21 +135,56 @@ func (b *build) add(text string) {
 }
 
 var (
-	stepLine = regexp.MustCompile(`^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$`)
+	stepLine = regexp.MustCompile(`^(?:\[\d+/\d+\] )?STEP (\d+)(?:/(\d+))?: (.*)$`)
 	imageID  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 func (b *build) line(line string) {
-	if m := stepLine.FindStringSubmatch(line); m != nil {
-		b.step, b.last = m[1], nil
-	} else if line != "" {
-		b.last = append(b.last, line)
-		b.last = b.last[max(0, len(b.last)-lastLines):]
-	}
 	if imageID.MatchString(line) {
 		b.id = line // the last one counts: the builder ends with it
 	}
-	b.output(line)
+	if m := stepLine.FindStringSubmatch(line); m != nil {
+		b.begin(m[1], m[2], m[3])
+		return
+	}
+	if line == "" {
+		return
+	}
+	b.last = append(b.last, line)
+	b.last = b.last[max(0, len(b.last)-lastLines):]
+	switch {
+	case strings.HasPrefix(line, "--> Using cache "):
+		cached := b.step
+		cached.Cached = true
+		b.tell(cached)
+	case !strings.HasPrefix(line, "--> "):
+		b.tell(adapters.BuildEvent{Output: line})
+	}
+}
+
+func (b *build) begin(step, steps, instruction string) {
+	b.step, b.last = adapters.BuildEvent{Instruction: instruction}, nil
+	b.step.Step, _ = strconv.Atoi(step)
+	b.step.Steps, _ = strconv.Atoi(steps)
+	b.over = b.over || b.setsLabels(instruction)
+	b.tell(b.step)
+}
+
+// setsLabels recognises the instruction that the builder adds for the labels of
+// the specification. What follows is about that, and about tags.
+func (b *build) setsLabels(instruction string) bool {
+	for label := range b.spec.Labels {
+		if strings.HasPrefix(instruction, `LABEL "`+label+`"=`) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *build) tell(e adapters.BuildEvent) {
+	if !b.over {
+		b.spec.Progress(e)
+	}
 }
 
 // end is reached when the engine has no more to say.
@@ -164,13 +201,13 @@ func (b *build) end() error {
 // failure tells a failing instruction from a failing engine.
 func (b *build) failure(said string) error {
 	e := mapped(errors.New(said))
-	if b.step == "" {
+	if b.step.Instruction == "" {
 		return e
 	}
 	if errors.Is(e.Kind, adapters.ErrInternal) {
 		e.Kind = adapters.ErrInvalid // the recipe's fault, as far as one can see
 	}
-	e.Err = &adapters.BuildError{Instruction: b.step, Output: b.last, Err: errors.New(shortened(said))}
+	e.Err = &adapters.BuildError{Instruction: b.step.Instruction, Output: b.last, Err: errors.New(shortened(said))}
 	return e
 }
 
@@ -180,13 +217,4 @@ func shortened(said string) string {
 		return strings.TrimSpace(reason)
 	}
 	return strings.TrimSpace(said)
-}
-
-// asJSON is for values that always marshal.
-func asJSON(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }

@@ -51,7 +51,7 @@ func (a *Adapter) removeForkImage(ctx context.Context, conn *connection, id, sou
 	if source == "" {
 		return nil
 	}
-	err := conn.removeImage(ctx, a.forkRepo()+":"+id)
+	err := conn.removeImage(ctx, a.forkRepo()+":"+id, false)
 	if errors.Is(mapError(err), adapters.ErrNotFound) {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (a *Adapter) Prune(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := conn.listImages(ctx, a.forkRepo())
+	images, err := conn.listImages(ctx, "reference", a.forkRepo())
 	if err != nil {
 		return nil, mapError(err)
 	}

@@ -38,7 +38,7 @@ func (a *Adapter) Image(ctx context.Context, name string) (*adapters.Image, erro
 	}, nil
 }
 
-// Images lists images without the layers that only cache builds.
+// Images lists images by their labels.
 func (a *Adapter) Images(ctx context.Context, labels map[string]string) ([]*adapters.Image, error) {
 	conn, err := a.engine.use(ctx)
 	if err != nil {
@@ -48,22 +48,14 @@ func (a *Adapter) Images(ctx context.Context, labels map[string]string) ([]*adap
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		wanted = append(wanted, strings.TrimSuffix(k+"="+labels[k], "="))
 	}
-	var listed []struct {
-		ID         string `json:"Id"`
-		RepoTags   []string
-		Created    int64
-		Size       int64
-		Labels     map[string]string
-		Containers int
-	}
-	query := url.Values{"filters": {filters(map[string][]string{"label": wanted})}}
-	if err := conn.call(ctx, http.MethodGet, "/images/json", query, nil, &listed); err != nil {
+	listed, err := conn.listImages(ctx, "label", wanted...)
+	if err != nil {
 		return nil, mapError(err)
 	}
 	images := make([]*adapters.Image, 0, len(listed))
 	for _, i := range listed {
 		images = append(images, &adapters.Image{
-			ID: i.ID, Names: i.RepoTags, Created: time.Unix(i.Created, 0), Bytes: i.Size,
+			ID: i.ID, Names: i.Names, Created: time.Unix(i.Created, 0), Bytes: i.Size,
 			Labels: i.Labels, Containers: i.Containers,
 		})
 	}
@@ -75,8 +67,13 @@ func (a *Adapter) Images(ctx context.Context, labels map[string]string) ([]*adap
 
 // TagImage needs repository and tag apart.
 func (a *Adapter) TagImage(ctx context.Context, image, name string) error {
+	conn, err := a.engine.use(ctx)
+	if err != nil {
+		return err
+	}
 	repo, tag := splitTag(name)
-	return a.imageCall(ctx, http.MethodPost, "/images/%s/tag", url.Values{"repo": {repo}, "tag": {tag}}, image)
+	query := url.Values{"repo": {repo}, "tag": {tag}}
+	return mapError(conn.call(ctx, http.MethodPost, "/images/%s/tag", query, nil, nil, image))
 }
 
 // splitTag parts the tag from a reference that has one.
@@ -90,17 +87,11 @@ func splitTag(name string) (repo, tag string) {
 
 // RemoveImage removes one name of an image, or the image.
 func (a *Adapter) RemoveImage(ctx context.Context, name string, force bool) error {
-	query := url.Values{"force": {strconv.FormatBool(force)}}
-	return a.imageCall(ctx, http.MethodDelete, "/images/%s", query, name)
-}
-
-// imageCall is a call without an answer.
-func (a *Adapter) imageCall(ctx context.Context, method, path string, query url.Values, name string) error {
 	conn, err := a.engine.use(ctx)
 	if err != nil {
 		return err
 	}
-	return mapError(conn.call(ctx, method, path, query, nil, nil, name))
+	return mapError(conn.removeImage(ctx, name, force))
 }
 
 // PushImage copies an image to a registry.

@@ -86,7 +86,7 @@ func (a *Adapter) Snapshots(ctx context.Context) ([]*adapters.Snapshot, error) {
 }
 
 func (a *Adapter) listSnapshots(ctx context.Context, conn *connection) ([]*adapters.Snapshot, error) {
-	images, err := conn.listImages(ctx, a.snapshotRepo())
+	images, err := conn.listImages(ctx, "reference", a.snapshotRepo())
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -127,7 +127,7 @@ func (a *Adapter) RemoveSnapshot(ctx context.Context, name string) error {
 	if _, err := a.snapshot(ctx, conn, name); err != nil {
 		return err
 	}
-	err = conn.removeImage(ctx, a.snapshotRepo()+":"+name)
+	err = conn.removeImage(ctx, a.snapshotRepo()+":"+name, false)
 	if e := mapError(err); errors.Is(e, adapters.ErrConflict) {
 		return &adapters.Error{
 			Adapter: Name, Kind: adapters.ErrConflict,
@@ -172,7 +172,7 @@ func (a *Adapter) commit(ctx context.Context, conn *connection, s *sandbox, repo
 func (a *Adapter) uncommit(ctx context.Context, conn *connection, s *sandbox, ref string, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	left := conn.removeImage(ctx, ref)
+	left := conn.removeImage(ctx, ref, false)
 	if errors.Is(mapError(left), adapters.ErrNotFound) {
 		left = nil
 	}
