@@ -68,9 +68,12 @@ func ignoreDeadline(err error) error {
 	return err
 }
 
-func try(file *os.File) error {
+func try(file *os.File) error { return Flock(file, unix.LOCK_EX|unix.LOCK_NB) }
+
+// Flock is flock(2) on an open file, whatever signals come.
+func Flock(file *os.File, how int) error {
 	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(file.Fd()), how)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/quixand/quixand/internal/filelock"
 )
 
 // ErrClaimed says that another process holds the directory: it is creating or
@@ -69,7 +71,7 @@ func (r *Runtime) gate(how int) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = flock(dir, how); err == nil {
+		if err = filelock.Flock(dir, how); err == nil {
 			err = checkNamed(dir)
 		}
 		if err == nil {
@@ -88,7 +90,7 @@ func (r *Runtime) claim(id string) (*Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = flock(dir, syscall.LOCK_EX|syscall.LOCK_NB)
+	err = filelock.Flock(dir, syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = fmt.Errorf("%s: %w", dir.Name(), ErrClaimed)
 	}
@@ -153,13 +155,4 @@ func (r *Runtime) removeEmpty() error {
 // openDir opens a directory for locking; links are not followed.
 func openDir(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
-}
-
-func flock(f *os.File, how int) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), how)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
 }

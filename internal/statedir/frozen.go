@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/quixand/quixand/internal/filelock"
 )
 
 // A snapshot freezes its sandbox for a moment. Whoever asks for one notes it,
@@ -21,12 +23,12 @@ func (r *Runtime) Freeze(id string) (thawed func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(note, syscall.LOCK_SH); err != nil {
+	if err := filelock.Flock(note, syscall.LOCK_SH); err != nil {
 		note.Close()
 		return nil, err
 	}
 	return func() {
-		if flock(note, syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if filelock.Flock(note, syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = r.Thawed(id)
 		}
 		note.Close()
@@ -40,7 +42,7 @@ func (r *Runtime) LeftFrozen(id string) bool {
 		return false
 	}
 	defer note.Close()
-	return flock(note, syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	return filelock.Flock(note, syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
 // Thawed removes the note, if there is one.

@@ -107,99 +107,109 @@ func describeSnapshots(f *fixture) {
 			first, second := n.number(ctx, "wc -l <a"), n.number(ctx, "wc -l <b")
 			Expect(first - second).To(BeElementOf(0, 1))
 		})
-		it("has a name that is taken once", func(ctx SpecContext) {
-			b, name := f.create(ctx, nil), newID()
-			f.ownSnapshot(name)
-			b.write(ctx, "which", "first")
+		describeSnapshotNames(f)
+		describeSnapshotLimits(f)
+	})
+}
+
+// describeSnapshotNames is about snapshots by their names.
+func describeSnapshotNames(f *fixture) {
+	it("has a name that is taken once", func(ctx SpecContext) {
+		b, name := f.create(ctx, nil), newID()
+		f.ownSnapshot(name)
+		b.write(ctx, "which", "first")
+		_, err := b.Snapshot(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		b.write(ctx, "which", "second")
+		_, err = b.Snapshot(ctx, name)
+		Expect(err).To(failAs(quixand.ErrExists))
+		_, err = f.another().Snapshot(ctx, b.ID(), name)
+		Expect(err).To(failAs(quixand.ErrExists))
+		Expect(f.create(ctx, &quixand.Options{Snapshot: name}).read(ctx, "which")).To(Equal("first"))
+	})
+	it("goes to one of many who want the name at once", func(ctx SpecContext) {
+		b, name, errs := f.create(ctx, nil), newID(), make([]error, 4)
+		f.ownSnapshot(name)
+		inParallel(len(errs), func(i int) { _, errs[i] = f.another().Snapshot(ctx, b.ID(), name) })
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				Expect(err).To(failAs(quixand.ErrExists))
+				refused++
+			}
+		}
+		Expect(refused).To(Equal(len(errs) - 1))
+	})
+	it("can be listed and removed", func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		first, second := b.snapshot(ctx), b.snapshot(ctx)
+		Expect(names(f.another().Snapshots(ctx))).To(ContainElements(first.Name, second.Name))
+		Expect(f.another().RemoveSnapshot(ctx, first.Name)).To(Succeed())
+		Expect(names(f.client.Snapshots(ctx))).To(SatisfyAll(ContainElement(second.Name), Not(ContainElement(first.Name))))
+		Expect(f.client.RemoveSnapshot(ctx, first.Name)).To(failAs(quixand.ErrNotFound))
+		_, err := f.tryCreate(ctx, &quixand.Options{Snapshot: first.Name})
+		Expect(err).To(failAs(quixand.ErrNotFound))
+	})
+	it("is not removed under a sandbox", func(ctx SpecContext) {
+		snap := f.create(ctx, nil).snapshot(ctx)
+		n := f.create(ctx, &quixand.Options{Snapshot: snap.Name})
+		Expect(f.client.RemoveSnapshot(ctx, snap.Name)).To(failAs(quixand.ErrConflict))
+		Expect(names(f.client.Snapshots(ctx))).To(ContainElement(snap.Name))
+		Expect(n.sh(ctx, "echo alive")).To(Equal("alive"))
+		Expect(n.Kill(ctx)).To(Succeed())
+		Expect(f.client.RemoveSnapshot(ctx, snap.Name)).To(Succeed())
+	})
+}
+
+// describeSnapshotLimits is about what must not come of a snapshot.
+func describeSnapshotLimits(f *fixture) {
+	it("is its root's alone", func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		snap := b.snapshot(ctx)
+		other := f.clientAt(filepath.Join(f.root, "other"), f.harness.New)
+		DeferCleanup(other.Close)
+		Expect(other.Snapshots(ctx)).To(BeEmpty())
+		Expect(other.RemoveSnapshot(ctx, snap.Name)).To(failAs(quixand.ErrNotFound))
+		_, err := other.Create(ctx, f.marked(&quixand.Options{Snapshot: snap.Name}))
+		Expect(err).To(failAs(quixand.ErrNotFound))
+		mine, err := other.Create(ctx, f.marked(nil))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(mine.Kill)
+		_, err = mine.Snapshot(ctx, snap.Name) // the same name is free there
+		Expect(err).NotTo(HaveOccurred())
+		Expect(other.RemoveSnapshot(ctx, snap.Name)).To(Succeed())
+		Expect(names(f.client.Snapshots(ctx))).To(ContainElement(snap.Name))
+	})
+	it("is refused where it makes no sense", func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		for _, name := range []string{"A", "a:b", "../x", "a b", "-a", string(make([]byte, 100))} {
 			_, err := b.Snapshot(ctx, name)
-			Expect(err).NotTo(HaveOccurred())
-			b.write(ctx, "which", "second")
-			_, err = b.Snapshot(ctx, name)
-			Expect(err).To(failAs(quixand.ErrExists))
-			_, err = f.another().Snapshot(ctx, b.ID(), name)
-			Expect(err).To(failAs(quixand.ErrExists))
-			Expect(f.create(ctx, &quixand.Options{Snapshot: name}).read(ctx, "which")).To(Equal("first"))
-		})
-		it("goes to one of many who want the name at once", func(ctx SpecContext) {
-			b, name, errs := f.create(ctx, nil), newID(), make([]error, 4)
-			f.ownSnapshot(name)
-			inParallel(len(errs), func(i int) { _, errs[i] = f.another().Snapshot(ctx, b.ID(), name) })
-			refused := 0
-			for _, err := range errs {
-				if err != nil {
-					Expect(err).To(failAs(quixand.ErrExists))
-					refused++
-				}
+			Expect(err).To(failAs(quixand.ErrInvalid), "%q", name)
+			_, err = f.tryCreate(ctx, &quixand.Options{Snapshot: name})
+			Expect(err).To(failAs(quixand.ErrInvalid), "%q", name)
+			Expect(f.client.RemoveSnapshot(ctx, name)).To(failAs(quixand.ErrInvalid), "%q", name)
+		}
+		_, err := f.client.Snapshot(ctx, newID(), newID())
+		Expect(err).To(failAs(quixand.ErrNotFound))
+		_, err = f.tryCreate(ctx, &quixand.Options{Snapshot: "x", Template: f.harness.Image})
+		Expect(err).To(failAs(quixand.ErrInvalid))
+	})
+	it("that nobody waits for leaves nothing", SpecTimeout(time.Minute), func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		b.sh(ctx, "head -c 20000000 /dev/urandom >noise")
+		for _, after := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond} {
+			name := newID()
+			short, cancel := context.WithTimeout(ctx, after)
+			_, err := b.Snapshot(short, name)
+			cancel()
+			if err == nil {
+				Expect(f.client.RemoveSnapshot(ctx, name)).To(Succeed())
+				continue
 			}
-			Expect(refused).To(Equal(len(errs) - 1))
-		})
-		it("can be listed and removed", func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			first, second := b.snapshot(ctx), b.snapshot(ctx)
-			Expect(names(f.another().Snapshots(ctx))).To(ContainElements(first.Name, second.Name))
-			Expect(f.another().RemoveSnapshot(ctx, first.Name)).To(Succeed())
-			Expect(names(f.client.Snapshots(ctx))).To(SatisfyAll(ContainElement(second.Name), Not(ContainElement(first.Name))))
-			Expect(f.client.RemoveSnapshot(ctx, first.Name)).To(failAs(quixand.ErrNotFound))
-			_, err := f.tryCreate(ctx, &quixand.Options{Snapshot: first.Name})
-			Expect(err).To(failAs(quixand.ErrNotFound))
-		})
-		it("is not removed under a sandbox", func(ctx SpecContext) {
-			snap := f.create(ctx, nil).snapshot(ctx)
-			n := f.create(ctx, &quixand.Options{Snapshot: snap.Name})
-			Expect(f.client.RemoveSnapshot(ctx, snap.Name)).To(failAs(quixand.ErrConflict))
-			Expect(names(f.client.Snapshots(ctx))).To(ContainElement(snap.Name))
-			Expect(n.sh(ctx, "echo alive")).To(Equal("alive"))
-			Expect(n.Kill(ctx)).To(Succeed())
-			Expect(f.client.RemoveSnapshot(ctx, snap.Name)).To(Succeed())
-		})
-		it("is its root's alone", func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			snap := b.snapshot(ctx)
-			other := f.clientAt(filepath.Join(f.root, "other"), f.harness.New)
-			DeferCleanup(other.Close)
-			Expect(other.Snapshots(ctx)).To(BeEmpty())
-			Expect(other.RemoveSnapshot(ctx, snap.Name)).To(failAs(quixand.ErrNotFound))
-			_, err := other.Create(ctx, f.marked(&quixand.Options{Snapshot: snap.Name}))
-			Expect(err).To(failAs(quixand.ErrNotFound))
-			mine, err := other.Create(ctx, f.marked(nil))
-			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(mine.Kill)
-			_, err = mine.Snapshot(ctx, snap.Name) // the same name is free there
-			Expect(err).NotTo(HaveOccurred())
-			Expect(other.RemoveSnapshot(ctx, snap.Name)).To(Succeed())
-			Expect(names(f.client.Snapshots(ctx))).To(ContainElement(snap.Name))
-		})
-		it("is refused where it makes no sense", func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			for _, name := range []string{"A", "a:b", "../x", "a b", "-a", string(make([]byte, 100))} {
-				_, err := b.Snapshot(ctx, name)
-				Expect(err).To(failAs(quixand.ErrInvalid), "%q", name)
-				_, err = f.tryCreate(ctx, &quixand.Options{Snapshot: name})
-				Expect(err).To(failAs(quixand.ErrInvalid), "%q", name)
-				Expect(f.client.RemoveSnapshot(ctx, name)).To(failAs(quixand.ErrInvalid), "%q", name)
-			}
-			_, err := f.client.Snapshot(ctx, newID(), newID())
-			Expect(err).To(failAs(quixand.ErrNotFound))
-			_, err = f.tryCreate(ctx, &quixand.Options{Snapshot: "x", Template: f.harness.Image})
-			Expect(err).To(failAs(quixand.ErrInvalid))
-		})
-		it("that nobody waits for leaves nothing", SpecTimeout(time.Minute), func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			b.sh(ctx, "head -c 20000000 /dev/urandom >noise")
-			for _, after := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond} {
-				name := newID()
-				short, cancel := context.WithTimeout(ctx, after)
-				_, err := b.Snapshot(short, name)
-				cancel()
-				if err == nil {
-					Expect(f.client.RemoveSnapshot(ctx, name)).To(Succeed())
-					continue
-				}
-				Expect(names(f.client.Snapshots(ctx))).NotTo(ContainElement(name))
-				Expect(b.Info(ctx)).To(HaveField("State", adapters.StateRunning))
-			}
-			Expect(b.sh(ctx, "echo alive")).To(Equal("alive"))
-		})
+			Expect(names(f.client.Snapshots(ctx))).NotTo(ContainElement(name))
+			Expect(b.Info(ctx)).To(HaveField("State", adapters.StateRunning))
+		}
+		Expect(b.sh(ctx, "echo alive")).To(Equal("alive"))
 	})
 }
 

@@ -82,23 +82,22 @@ func (c *connection) remove(ctx context.Context, container string) error {
 
 // tidyForgotten is tidy for a sandbox that the engine does not know any more.
 func (a *Adapter) tidyForgotten(ctx context.Context, conn *connection, id string) error {
-	claim, err := a.dirs.Claim(id)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, statedir.ErrClaimed) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer claim.Release()
-	if err := conn.removeStored(ctx, id); err != nil {
-		return err
-	}
-	return a.clear(ctx, id, claim)
+	return a.claimed(id, func(claim *statedir.Claim) error {
+		if err := conn.removeStored(ctx, id); err != nil {
+			return err
+		}
+		return a.clear(ctx, id, claim)
+	})
 }
 
-// tidy removes the directory of a sandbox that is gone. One that somebody is
-// at work on is left to them.
+// tidy removes the directory of a sandbox that is gone.
 func (a *Adapter) tidy(ctx context.Context, id string) error {
+	return a.claimed(id, func(claim *statedir.Claim) error { return a.clear(ctx, id, claim) })
+}
+
+// claimed does something with a sandbox's directory. One that somebody is at work
+// on is left to them.
+func (a *Adapter) claimed(id string, do func(*statedir.Claim) error) error {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, statedir.ErrClaimed) {
 		return nil
@@ -107,7 +106,7 @@ func (a *Adapter) tidy(ctx context.Context, id string) error {
 		return err
 	}
 	defer claim.Release()
-	return a.clear(ctx, id, claim)
+	return do(claim)
 }
 
 // clear removes the directory of a dead sandbox. Its root can leave files in
