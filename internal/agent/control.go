@@ -112,7 +112,8 @@ func (a *Agent) setTimeout(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, a.describe())
 }
 
-// expire ends an idle sandbox, after it has said so.
+// expire ends an idle sandbox, after it has said so: the end cuts off every
+// answer that is not out as a whole.
 func (a *Agent) expire(w http.ResponseWriter, _ *http.Request) {
 	status := a.describe()
 	end, expired := a.clock.ExpireIdle()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -482,13 +483,10 @@ func TestListenerRenew(t *testing.T) {
 
 func TestExpireEndsAnIdleSandboxAlone(t *testing.T) {
 	b := newBox(t, agent.Config{IdleTimeout: time.Minute, Enforcers: []string{"host"}})
-	expire := func() (s agentapi.Status) {
+	expire := func() agentapi.Status {
 		t.Helper()
 		_, body := b.do(t, "POST", agentapi.PathExpire, "")
-		if err := json.Unmarshal([]byte(body), &s); err != nil {
-			t.Fatal(err)
-		}
-		return s
+		return statusOf(t, body)
 	}
 	if s := expire(); s.Expired || s.IdleFor > agentapi.Duration(time.Minute) {
 		t.Errorf("after no time: %+v", s)
@@ -502,6 +500,39 @@ func TestExpireEndsAnIdleSandboxAlone(t *testing.T) {
 	if err := b.Agent.Err(); !errors.Is(err, activity.ErrIdle) {
 		t.Errorf("Err = %v", err)
 	}
+}
+
+// TestExpireAnswersBeforeTheEnd closes the connection as Serve may do: as soon
+// as the time is up, although the handler has not returned.
+func TestExpireAnswersBeforeTheEnd(t *testing.T) {
+	b := newBox(t, agent.Config{IdleTimeout: time.Nanosecond, Enforcers: []string{"host"}})
+	var srv *httptest.Server
+	srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.Handler().ServeHTTP(w, r)
+		<-b.Done()
+		srv.Config.Close()
+	}))
+	defer srv.Close()
+	res, err := http.Post(srv.URL+agentapi.PathExpire, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := statusOf(t, string(body)); !s.Expired {
+		t.Errorf("not expired: %+v", s)
+	}
+}
+
+func statusOf(t testing.TB, body string) (s agentapi.Status) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestKeepIsActivity(t *testing.T) {
