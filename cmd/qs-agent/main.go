@@ -85,6 +85,7 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 	flags.StringVar(&cfg.Home, "home", "", "home `directory` of that user, instead of the one in passwd")
 	flags.StringVar(&cfg.Workdir, "workdir", agentapi.DefaultWorkdir, "`directory` where commands start; created when missing")
 	flags.DurationVar(&cfg.IdleTimeout, "idle-timeout", 5*time.Minute, "end when idle for so long; negative: never")
+	flags.BoolVar(&cfg.FixedTimeout, "fixed-timeout", false, "count the idle timeout from the start, or the last call that sets it, whatever goes on")
 	flags.DurationVar(&cfg.Lifetime, "lifetime", -1, "end after so long; negative: never")
 	flags.BoolVar(&cfg.Lease, "lease", false, "end when nobody has held a lease on the sandbox for a few seconds")
 	flags.Func("enforcers", "`names` of who ends the sandbox when its time is up, with commas; without agent it only keeps the time", func(s string) error {

@@ -87,6 +87,9 @@ func New(cfg Config) (*Agent, error) {
 
 		journal: journal.New(),
 	}
+	if cfg.FixedTimeout {
+		a.clock.Fix()
+	}
 	if a.spawner, err = spawn.New(spawn.Options{Init: cfg.Init}); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,9 @@ type Config struct {
 	Env []string
 
 	IdleTimeout time.Duration // zero or negative: none
-	Lifetime    time.Duration // zero or negative: none
+	// FixedTimeout says that no work puts the end of the IdleTimeout off.
+	FixedTimeout bool
+	Lifetime     time.Duration // zero or negative: none
 	// Lease says that the sandbox is its creator's, and ends soon after nobody
 	// holds a lease on it any more.
 	Lease bool

@@ -152,6 +152,6 @@ func (a *Agent) describe() agentapi.Status {
 		IdleTimeout: agentapi.Duration(now.Idle), Deadline: now.Deadline, Lifetime: now.Lifetime,
 		Processes: a.processes.Running(), Labels: a.labels.All(),
 		Age: agentapi.Duration(now.Age), IdleFor: agentapi.Duration(now.IdleFor),
-		Enforcers: a.cfg.Enforcers, OnTimeout: a.cfg.OnTimeout,
+		Fixed: now.Fixed, Enforcers: a.cfg.Enforcers, OnTimeout: a.cfg.OnTimeout,
 	}
 }

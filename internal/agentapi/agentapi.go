@@ -130,7 +130,8 @@ type Status struct {
 	// Age and IdleFor are measured on the monotonic clock: the times above
 	// are wrong after a jump of the wall clock.
 	Age       Duration `json:"ageMs"`
-	IdleFor   Duration `json:"idleForMs"` // zero while anything is in flight
+	IdleFor   Duration `json:"idleForMs"`       // zero while anything is in flight; of a fixed timeout, how much is over
+	Fixed     bool     `json:"fixed,omitempty"` // no activity puts the deadline off
 	Expired   bool     `json:"expired,omitempty"`
 	Enforcers []string `json:"enforcers,omitempty"` // who ends the sandbox when its time is up
 	OnTimeout string   `json:"onTimeout,omitempty"`

@@ -106,6 +106,7 @@ reached its lifetime. A running command is not idle.`,
 	o.sandbox.add(cmd, a)
 	o.sandbox.addTimeout(cmd)
 	addChoice(cmd, &o.sandbox.options.OnTimeout, "on-timeout", "when idle: kill, or pause until qs resume", quixand.TimeoutKill, quixand.TimeoutPause)
+	f.BoolVar(&o.sandbox.options.FixedTimeout, "fixed-timeout", false, "let the timeout end the sandbox whatever goes on in it, as E2B's does")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")
 	return cmd

@@ -55,7 +55,7 @@ func (b *box) start(spec *adapters.Spec) error {
 	b.agent, err = agent.New(agent.Config{
 		Version: Name, ID: spec.ID, Home: b.home(), Workdir: b.info.Workdir,
 		Env:         []string{"PATH=" + os.Getenv("PATH")},
-		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, Lease: spec.Ephemeral,
+		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, Lease: spec.Ephemeral, FixedTimeout: spec.FixedTimeout,
 		Enforcers: spec.Enforcers, OnTimeout: string(spec.OnTimeout),
 	})
 	if err != nil {

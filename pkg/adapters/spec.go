@@ -22,6 +22,9 @@ type Spec struct {
 	IdleTimeout time.Duration // > 0, or NoTimeout
 	Lifetime    time.Duration // > 0, or NoTimeout
 
+	// FixedTimeout asks for an IdleTimeout that no activity puts off.
+	FixedTimeout bool
+
 	// OnTimeout is what happens to the sandbox when it is idle. A pause is up
 	// to the caller; Create refuses it where the host cannot freeze processes.
 	OnTimeout TimeoutAction // never empty

@@ -21,6 +21,9 @@ type Options struct {
 	Name string
 	// Timeout is the idle timeout: zero is Config.Timeout, NoTimeout none.
 	Timeout time.Duration
+	// FixedTimeout has the Timeout end the sandbox whatever goes on in it, as
+	// E2B's does: it counts from the creation, and from each RefreshTimeout.
+	FixedTimeout bool
 	// Lifetime is the absolute end, busy or not, counted from the creation;
 	// zero or NoTimeout is none.
 	Lifetime time.Duration

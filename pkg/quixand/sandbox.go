@@ -95,41 +95,43 @@ func (s *Sandbox) Status(ctx context.Context) (*Status, error) {
 // Status is what the agent says of a sandbox. It is the word of the sandbox:
 // what the host relies on is in [Info].
 type Status struct {
-	ID          string        `json:"id"`
-	Agent       string        `json:"agent"` // version
-	User        string        `json:"user"`
-	Home        string        `json:"home"`
-	Workdir     string        `json:"workdir"`
-	Created     time.Time     `json:"created"`
-	LastActive  time.Time     `json:"lastActive"`
-	InFlight    int           `json:"inFlight"`
-	Processes   int           `json:"processes"`
-	IdleTimeout time.Duration `json:"idleTimeout"` // NoTimeout: none
-	Deadline    time.Time     `json:"deadline,omitzero"`
-	Lifetime    time.Time     `json:"lifetime,omitzero"`
-	OnTimeout   TimeoutAction `json:"onTimeout"`
-	Enforcers   []string      `json:"enforcers"` // who ends it when its time is up: agent, systemd, process
+	ID           string        `json:"id"`
+	Agent        string        `json:"agent"` // version
+	User         string        `json:"user"`
+	Home         string        `json:"home"`
+	Workdir      string        `json:"workdir"`
+	Created      time.Time     `json:"created"`
+	LastActive   time.Time     `json:"lastActive"`
+	InFlight     int           `json:"inFlight"`
+	Processes    int           `json:"processes"`
+	IdleTimeout  time.Duration `json:"idleTimeout"`            // NoTimeout: none
+	FixedTimeout bool          `json:"fixedTimeout,omitempty"` // see Options.FixedTimeout
+	Deadline     time.Time     `json:"deadline,omitzero"`
+	Lifetime     time.Time     `json:"lifetime,omitzero"`
+	OnTimeout    TimeoutAction `json:"onTimeout"`
+	Enforcers    []string      `json:"enforcers"` // who ends it when its time is up: agent, systemd, process
 
 	Labels map[string]string `json:"labels,omitempty"` // see Options.Labels
 }
 
 func newStatus(st *agentapi.Status) *Status {
 	s := &Status{
-		ID:          st.ID,
-		Agent:       st.Version,
-		User:        st.User,
-		Home:        st.Home,
-		Workdir:     st.Workdir,
-		Created:     st.Created,
-		LastActive:  st.LastActive,
-		InFlight:    st.InFlight,
-		Processes:   st.Processes,
-		Labels:      st.Labels,
-		IdleTimeout: time.Duration(st.IdleTimeout),
-		Deadline:    st.Deadline,
-		Lifetime:    st.Lifetime,
-		OnTimeout:   TimeoutAction(st.OnTimeout),
-		Enforcers:   st.Enforcers,
+		ID:           st.ID,
+		Agent:        st.Version,
+		User:         st.User,
+		Home:         st.Home,
+		Workdir:      st.Workdir,
+		Created:      st.Created,
+		LastActive:   st.LastActive,
+		InFlight:     st.InFlight,
+		Processes:    st.Processes,
+		Labels:       st.Labels,
+		IdleTimeout:  time.Duration(st.IdleTimeout),
+		FixedTimeout: st.Fixed,
+		Deadline:     st.Deadline,
+		Lifetime:     st.Lifetime,
+		OnTimeout:    TimeoutAction(st.OnTimeout),
+		Enforcers:    st.Enforcers,
 	}
 	if s.IdleTimeout < 0 {
 		s.IdleTimeout = NoTimeout

@@ -54,6 +54,8 @@ type alarm struct {
 	after time.Duration // negative: never
 	ring  func()        // called with the clock's lock held
 	timer *time.Timer   // nil: to be set when work ends
+	// from, unless it is zero, is what the alarm counts from, whatever goes on.
+	from time.Time
 	// graced says that the timer has rung late and been set once more.
 	graced bool
 }
@@ -84,6 +86,25 @@ func New(idle, lifetime time.Duration, enforce Enforce) *Clock {
 	return c
 }
 
+// Fix makes the idle timeout one that no work puts off: it counts from now, and
+// from each SetIdle.
+func (c *Clock) Fix() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle.from = time.Now()
+}
+
+// since is what an alarm counts from.
+func (c *Clock) since(a *alarm) time.Time {
+	if a.from.IsZero() {
+		return c.last
+	}
+	return a.from
+}
+
+// busy reports whether work in flight puts an alarm off.
+func (c *Clock) busy(a *alarm) bool { return c.inFlight > 0 && a.from.IsZero() }
+
 // ExpireIdle decides whether the time has come by the idle timeout, whatever
 // the clock enforces, and if so gives the function that closes Done. What begins
 // after the decision comes too late, so whoever asks first and ends then does
@@ -91,7 +112,7 @@ func New(idle, lifetime time.Duration, enforce Enforce) *Clock {
 func (c *Clock) ExpireIdle() (end func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.idle.after < 0 || c.inFlight > 0 || time.Since(c.last) < c.idle.after {
+	if c.idle.after < 0 || c.busy(&c.idle) || time.Since(c.since(&c.idle)) < c.idle.after {
 		return nil, false
 	}
 	return func() {
@@ -101,7 +122,13 @@ func (c *Clock) ExpireIdle() (end func(), ok bool) {
 	}, true
 }
 
-func (c *Clock) expireIdle() { c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle.after)) }
+func (c *Clock) expireIdle() {
+	if c.idle.from.IsZero() {
+		c.expire(fmt.Errorf("%w for %v", ErrIdle, c.idle.after))
+	} else {
+		c.expire(fmt.Errorf("%w: its timeout of %v is over", ErrIdle, c.idle.after))
+	}
+}
 
 // OnQuiet has f called, in a goroutine of its own, each time that nothing has
 // been in flight for a while after something was.
@@ -140,9 +167,17 @@ func (c *Clock) SetIdle(idle time.Duration) {
 	if idle != 0 {
 		c.idle.after = idle
 	}
-	c.last = time.Now()
+	c.begin(&c.idle)
 	c.idle.stop()
 	c.set(&c.idle)
+}
+
+// begin has an alarm count from now.
+func (c *Clock) begin(a *alarm) {
+	c.last = time.Now()
+	if !a.from.IsZero() {
+		a.from = c.last
+	}
 }
 
 // set starts an alarm's timer unless it runs. Work does not touch a timer that
@@ -152,7 +187,7 @@ func (c *Clock) set(a *alarm) {
 	if a.timer != nil || a.after < 0 || c.err != nil {
 		return
 	}
-	c.setFor(a, c.last.Add(a.after))
+	c.setFor(a, c.since(a).Add(a.after))
 }
 
 func (c *Clock) setFor(a *alarm, due time.Time) {
@@ -184,12 +219,12 @@ func (c *Clock) check(a *alarm, overdue time.Duration) {
 	graced := a.graced
 	a.graced = false
 	switch {
-	case c.inFlight > 0: // finish sets it again
-	case time.Until(c.last.Add(a.after)) > 0:
+	case c.busy(a): // finish sets it again
+	case time.Until(c.since(a).Add(a.after)) > 0:
 		c.set(a)
 	case c.err != nil:
 	case overdue > frozen:
-		c.last = time.Now()
+		c.begin(a)
 		c.set(a)
 	case overdue > late && !graced:
 		a.graced = true
@@ -250,9 +285,10 @@ type Snapshot struct {
 	LastActive time.Time
 	InFlight   int
 	Idle       time.Duration
-	IdleFor    time.Duration // zero while work is in flight
+	IdleFor    time.Duration // zero while work is in flight; of a fixed timeout, how much is over
 	Age        time.Duration
 	Deadline   time.Time // when nothing happens from now on; zero: none
+	Fixed      bool      // see Fix
 	Lifetime   time.Time // zero: none
 }
 
@@ -266,8 +302,12 @@ func (c *Clock) Snapshot() Snapshot {
 		s.LastActive = now
 	}
 	s.IdleFor, s.Age = now.Sub(s.LastActive), now.Sub(c.created)
+	counted := s.LastActive
+	if s.Fixed = !c.idle.from.IsZero(); s.Fixed {
+		counted, s.IdleFor = c.idle.from, now.Sub(c.idle.from)
+	}
 	if c.idle.after >= 0 {
-		s.Deadline = s.LastActive.Add(c.idle.after)
+		s.Deadline = counted.Add(c.idle.after)
 	}
 	return s
 }

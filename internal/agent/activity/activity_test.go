@@ -42,6 +42,37 @@ func TestWorkInFlightIsActivity(t *testing.T) {
 	})
 }
 
+func TestFixedIsPutOffByNoWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1, EnforceAll)
+		c.Fix()
+		defer c.Begin()()
+		time.Sleep(30 * time.Second)
+		c.Begin()()
+		if _, ok := c.ExpireIdle(); ok {
+			t.Error("expired half-way")
+		}
+		if s := c.Snapshot(); !s.Fixed || s.IdleFor != 30*time.Second || time.Until(s.Deadline) != 30*time.Second {
+			t.Errorf("half-way: %+v", s)
+		}
+		if got := elapsed(c); got != 30*time.Second {
+			t.Errorf("ended %v after the half", got)
+		}
+	})
+}
+
+func TestFixedCountsFromTheLastTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(time.Minute, -1, EnforceAll)
+		c.Fix()
+		time.Sleep(50 * time.Second)
+		c.SetIdle(2 * time.Minute)
+		if got := elapsed(c); got != 2*time.Minute {
+			t.Errorf("ended %v after the new timeout", got)
+		}
+	})
+}
+
 func TestShortWorkPostponesTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(time.Minute, -1, EnforceAll)

@@ -97,6 +97,18 @@ func describeTime(f *fixture) {
 			Expect(status.IdleTimeout).To(Equal(quixand.NoTimeout))
 			Expect(status.Deadline).To(BeZero())
 		})
+		it("ends a sandbox that is busy when the timeout is fixed", func(ctx SpecContext) {
+			b := f.create(ctx, &quixand.Options{Timeout: time.Hour, FixedTimeout: true})
+			busy := b.Command("sleep", "3600")
+			Expect(busy.Start(ctx)).To(Succeed())
+			before := f.status(ctx, b)
+			Expect(before.FixedTimeout).To(BeTrue())
+			b.sh(ctx, "sleep 0.1")
+			Expect(f.status(ctx, b).Deadline).To(BeTemporally("~", before.Deadline, 50*time.Millisecond))
+			Expect(b.RefreshTimeout(ctx, 500*time.Millisecond)).To(Succeed())
+			f.expectEnd(ctx, b)
+			Expect(busy.Wait()).NotTo(Succeed())
+		})
 		it("counts a lifetime from the creation", func(ctx SpecContext) {
 			b := f.create(ctx, &quixand.Options{Lifetime: time.Hour})
 			status := f.status(ctx, b)

@@ -108,6 +108,9 @@ func setProcess(s *containerSpec, spec *adapters.Spec, f *facts) {
 	if spec.Ephemeral {
 		s.Command = append(s.Command, "--lease")
 	}
+	if spec.FixedTimeout {
+		s.Command = append(s.Command, "--fixed-timeout")
+	}
 	if spec.Network != adapters.NetworkNone {
 		for _, addr := range f.addresses {
 			s.Command = append(s.Command, "--block-address="+addr.String())
