@@ -1,12 +1,10 @@
 package podman
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/exec"
 
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -111,15 +109,14 @@ func (a *Adapter) claimed(id string, do func(*statedir.Claim) error) error {
 
 // clear removes the directory of a dead sandbox. Its root can leave files in
 // there that belong to other ids of the user's range, closed to the user; then
-// it takes the range's root to remove them, which podman's CLI can be.
+// it takes the range's root to remove them.
 func (a *Adapter) clear(ctx context.Context, id string, claim *statedir.Claim) error {
 	err := claim.Remove()
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	out, cli := exec.CommandContext(ctx, "podman", "unshare", "rm", "-rf", "--", a.dirs.Sandbox(id)).CombinedOutput()
-	if cli != nil {
-		return fmt.Errorf("%w; podman unshare: %w: %s", err, cli, bytes.TrimSpace(out))
+	if unshared := unshared(ctx, "rm", "-rf", "--", a.dirs.Sandbox(id)); unshared != nil {
+		return fmt.Errorf("%w; %w", err, unshared)
 	}
 	return claim.Remove()
 }

@@ -1,13 +1,11 @@
 package podman
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -120,19 +118,13 @@ func (a *Adapter) awaitSocket(ctx context.Context, id string, begin func() error
 	return watch.Wait(ctx)
 }
 
-// rebind mounts the directory in the sandbox, as the root of the user's own
-// namespace, which podman's CLI can be.
+// rebind mounts the directory in the sandbox.
 func (a *Adapter) rebind(ctx context.Context, pid int, started, dir string) error {
 	agent, err := a.agent.Find(ctx)
 	if err != nil {
 		return err
 	}
-	args := append([]string{"unshare", agent}, rebind.Args(pid, started, dir)...)
-	out, err := exec.CommandContext(ctx, "podman", args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("podman unshare %s: %w: %s", filepath.Base(agent), err, bytes.TrimSpace(out))
-	}
-	return nil
+	return unshared(ctx, append([]string{agent}, rebind.Args(pid, started, dir)...)...)
 }
 
 // sharedWith reports whether a directory of this host is the one that a sandbox

@@ -71,6 +71,21 @@ func TestStateIsRebuilt(t *testing.T) {
 	}
 }
 
+// Podman's CLI does not help those who tell it where the engine is.
+func TestStateIsRebuiltWhereTheEngineIsNamed(t *testing.T) {
+	a := realAdapter(t)
+	id := created(t, a, nil)
+	where, err := a.engine.locate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(a.dirs.Path()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CONTAINER_HOST", "unix://"+where.sockets[0])
+	answers(t, anotherProcess(t, a), id)
+}
+
 func socketIn(a *Adapter, id string) string {
 	return filepath.Join(a.dirs.Sandbox(id), agentapi.SocketName)
 }
