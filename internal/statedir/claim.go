@@ -121,6 +121,9 @@ func checkNamed(dir *os.File) error {
 	return nil
 }
 
+// Path is the directory.
+func (c *Claim) Path() string { return c.dir.Name() }
+
 // Release gives up the claim and leaves the directory as it is.
 func (c *Claim) Release() { c.dir.Close() }
 

@@ -2,10 +2,12 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,9 +43,10 @@ func TestKilledClients(t *testing.T) {
 // campaign is one batch.
 type campaign struct {
 	*site
-	victim string   // the sandbox that commands and copies go to
-	data   string   // a file to copy
-	paused sync.Map // sandboxes that may have been
+	victim  string   // the sandbox that commands and copies go to
+	data    string   // a file to copy
+	paused  sync.Map // sandboxes that may have been
+	recipes atomic.Int64
 	*tally
 }
 
@@ -79,6 +82,22 @@ var actions = []action{
 		return []string{"rename", id, "n" + id}
 	}},
 	{"ls", 30 * time.Millisecond, func(*campaign) []string { return []string{"ls"} }},
+	{"templates build", 1500 * time.Millisecond, (*campaign).recipe},
+}
+
+// recipe is a template to build that nobody has built before.
+func (c *campaign) recipe() []string {
+	n := c.recipes.Add(1)
+	dir := filepath.Join(c.TempDir(), fmt.Sprint(n))
+	text := fmt.Sprintf("FROM %s\nLABEL %s\nRUN echo %d; sleep 0.2\nCOPY data /\nRUN sleep 0.3\n", os.Getenv("QS_IMAGE"), c.layerLabel(), n)
+	if err := errors.Join(
+		os.Mkdir(dir, 0o700),
+		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o600),
+		os.Link(c.data, filepath.Join(dir, "data")),
+	); err != nil {
+		c.Error(err)
+	}
+	return []string{"templates", "build", dir, "--name", fmt.Sprint(c.templates(), n)}
 }
 
 // fresh is a sandbox to do something to.
@@ -99,6 +118,7 @@ func (c *campaign) kill(n int, rnd *rand.Rand) {
 			}
 		})
 	}
+	actions := slices.DeleteFunc(slices.Clone(actions), func(a action) bool { return *only != "" && a.name != *only })
 	for range n {
 		a := actions[rnd.IntN(len(actions))]
 		choices <- choice{a, time.Duration(rnd.Int64N(int64(a.lasts * 5 / 4)))}
@@ -143,6 +163,11 @@ func (c *campaign) settle() {
 	// What has a name is meant to stay.
 	for _, name := range strings.Fields(c.must("snapshots", "ls", "--quiet")) {
 		c.must("snapshots", "rm", name)
+	}
+	for _, name := range strings.Fields(c.must("templates", "ls", "--all", "--quiet")) {
+		if strings.HasPrefix(name, c.templates()) {
+			c.must("templates", "rm", name)
+		}
 	}
 	c.within(grace, c.empty)
 }

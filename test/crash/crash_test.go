@@ -26,6 +26,7 @@ import (
 var (
 	kills   = flag.Int("kills", 40, "how many clients to kill")
 	seed    = flag.Uint64("seed", 0, "seed of the campaign; 0 chooses one")
+	only    = flag.String("only", "", "what the clients do, of all that they can do")
 	workers = flag.Int("workers", 3, "how many clients there are at once")
 )
 

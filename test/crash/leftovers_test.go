@@ -27,6 +27,9 @@ func (s *site) leftovers() []string {
 	add("container", s.podman("ps", "--all", "--filter", filter, "--format", "{{.ID}} {{.Names}} {{.State}}"))
 	add("image", s.podman("images", "--all", "--filter", filter, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	add("image", s.podman("images", "--all", "--filter", "reference=localhost/quixand/snapshot/"+s.key(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	// What a build has finished stays for the next one, until this is said.
+	s.podman("image", "prune", "--force", "--filter", "label="+s.layerLabel())
+	add("layer", s.podman("images", "--all", "--filter", "label="+s.layerLabel(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	add("volume", s.podman("volume", "ls", "--filter", filter, "--format", "{{.Name}}"))
 	add("network", s.podman("network", "ls", "--filter", filter, "--format", "{{.Name}}"))
 	add("unit", s.units())
@@ -116,7 +119,8 @@ func (s *site) orphans() []string {
 			}
 		}
 	}
-	return append(append(found, s.mounts()...), networks()...)
+	found = append(append(found, s.mounts()...), networks()...)
+	return append(found, s.builds()...)
 }
 
 // mounts are the root file systems that are mounted for no container.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/containers/podman/v5/pkg/bindings"
@@ -73,6 +74,14 @@ func (c *connection) removeContainer(ctx context.Context, id string) error {
 		err = c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
 	}
 	return err
+}
+
+// listBuilding lists the containers that are not the engine's own but somebody's
+// who shares its store, such as a builder's.
+func (c *connection) listBuilding(ctx context.Context) (found []container, err error) {
+	query := url.Values{"all": {"true"}, "external": {"true"}}
+	err = c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	return slices.DeleteFunc(found, func(o container) bool { return o.State != "storage" }), err
 }
 
 // waitContainer returns the exit code once the container has ended. By its full

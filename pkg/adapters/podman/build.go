@@ -24,25 +24,18 @@ func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (str
 	if err != nil {
 		return "", err
 	}
-	brake, err := newBrake()
+	a.sweepBuilds(ctx, conn)
+	m, err := a.markBuild()
 	if err != nil {
 		return "", mapError(err)
 	}
-	defer brake.close()
-	longer, release := brake.watch(ctx)
-	defer release()
-	query := buildQuery(spec)
-	query.Set("volume", brake.volume())
-	reports, err := conn.open(longer, http.MethodPost, "/build", query, spec.Context)
-	if err != nil {
-		return "", mapError(cmp.Or(context.Cause(ctx), err))
-	}
-	defer reports.Close()
+	defer m.release()
 	b := &build{spec: spec}
-	if err := b.follow(reports); err != nil {
-		return "", mapError(cmp.Or(context.Cause(ctx), err))
+	if err = b.run(ctx, conn, m); err == nil || b.told {
+		m.remove()
+		return b.id, err
 	}
-	return b.id, nil
+	return "", alsoLeft(err, a.endBuild(context.WithoutCancel(ctx), conn, m))
 }
 
 // buildQuery is the build as the API's parameters have it.
@@ -92,6 +85,7 @@ func secretOptions(secrets map[string]string) []string {
 // build follows one build by what the engine says.
 type build struct {
 	spec *adapters.BuildSpec
+	told bool                // the engine has said why it failed
 	step adapters.BuildEvent // the instruction at work
 	over bool                // the recipe has come to its end
 	last []string            // output of the instruction at work
@@ -105,6 +99,24 @@ const (
 	maxLine = 64 << 10
 )
 
+// run has the engine build, and returns when it says how that has ended, or when
+// that takes too long after the end of ctx.
+func (b *build) run(ctx context.Context, conn *connection, m *mark) error {
+	longer, release := m.watch(ctx)
+	defer release()
+	query := buildQuery(b.spec)
+	query.Set("volume", m.volume())
+	reports, err := conn.open(longer, http.MethodPost, "/build", query, io.MultiReader(m.file(), b.spec.Context))
+	if err == nil {
+		defer reports.Close()
+		err = b.follow(reports)
+	}
+	if err != nil {
+		return mapError(cmp.Or(context.Cause(ctx), err))
+	}
+	return nil
+}
+
 // follow reads reports to their end.
 func (b *build) follow(reports io.Reader) error {
 	decoder := json.NewDecoder(reports)
@@ -116,6 +128,7 @@ func (b *build) follow(reports io.Reader) error {
 		case err != nil:
 			return &transportError{err}
 		case report.Error != "":
+			b.told = true
 			return b.failure(report.Error)
 		}
 		b.add(report.Stream)

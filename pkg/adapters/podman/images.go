@@ -44,6 +44,7 @@ func (a *Adapter) Images(ctx context.Context, labels map[string]string) ([]*adap
 	if err != nil {
 		return nil, err
 	}
+	a.sweepBuilds(ctx, conn)
 	var wanted []string
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		wanted = append(wanted, strings.TrimSuffix(k+"="+labels[k], "="))

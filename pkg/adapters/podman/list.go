@@ -66,6 +66,7 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	if filter.Root == a.root || filter.AllRoots {
 		a.noteNames(found)
 		a.sweep(ctx, conn, found)
+		a.sweepBuilds(ctx, conn)
 	}
 	return infos, nil
 }

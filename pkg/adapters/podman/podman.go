@@ -73,6 +73,7 @@ type Adapter struct {
 	image   string
 	log     hclog.Logger
 	dirs    *statedir.Runtime
+	builds  *statedir.Runtime
 	graves  *tombstone.Store
 	agent   *agentbin.Finder
 	watcher agentsock.Watcher
@@ -107,6 +108,7 @@ func New(cfg adapters.Config) *Adapter {
 		image:   cfg.Image,
 		log:     cfg.Logger,
 		dirs:    dirs,
+		builds:  statedir.OpenBuilds(cfg.Root),
 		graves:  tombstone.Open(cfg.Root),
 		agent:   agentbin.New(cfg.Root),
 		engine:  newEngine(cfg.Logger, filepath.Dir(dirs.Path())),
