@@ -11,11 +11,13 @@ import (
 
 	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/quixand"
+	"github.com/quixand/quixand/pkg/templates/stock"
 )
 
 type buildOptions struct {
 	app     *App
 	build   quixand.BuildOptions
+	stock   string
 	secrets []string
 	quiet   bool
 }
@@ -23,26 +25,44 @@ type buildOptions struct {
 func newTemplatesBuildCmd(a *App) *cobra.Command {
 	o := &buildOptions{app: a}
 	cmd := &cobra.Command{
-		Use:   "build [flags] PATH",
-		Short: "Build a template from a directory",
+		Use:   "build [flags] {PATH | --stock NAME}",
+		Short: "Build a template from a directory, or one that comes with Quixand",
 		Long: `Build an image from the recipe in a directory, and give it a name by which
 sandboxes can start from it. Nothing is built when recipe and files are those of
 an earlier build. Without --file the recipe is the first that there is of
-e2b.Dockerfile, Dockerfile and Containerfile.`,
+e2b.Dockerfile, Dockerfile and Containerfile.
+
+Stock templates come with Quixand: ` + strings.Join(stock.Names(), ", ") + `. They begin
+with an image of Debian, or with what --build-arg BASE=IMAGE names.`,
 		Example: `  qs templates build . --name data
   qs templates build app --name app --build-arg VERSION=3 --secret token=~/.token
-  qs run --template data -- python3 -c 'import numpy'`,
-		Args: nargs(1, 1, "PATH"),
+  qs run --template data -- python3 -c 'import numpy'
+  qs templates build --stock base`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.stock == "":
+				return nargs(1, 1, "PATH")(cmd, args)
+			case o.build.File != "":
+				return usagef("--stock and --file are two recipes")
+			}
+			return nargs(0, 0, "")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.readSecrets(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), args[0])
+			return o.run(cmd.Context(), func(ctx context.Context, t *quixand.Templates) (*quixand.Template, error) {
+				if o.stock != "" {
+					return t.BuildStock(ctx, o.stock, &o.build)
+				}
+				return t.Build(ctx, args[0], &o.build)
+			})
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.build.Name, "name", "n", "", "the template's name (default the directory's)")
 	f.StringVarP(&o.build.File, "file", "f", "", "the recipe, relative to PATH")
+	f.StringVar(&o.stock, "stock", "", "build the template of this name that comes with Quixand")
 	f.Var(pairsValue{pairs: &o.build.Args, lookup: a.Getenv}, "build-arg", "set a build argument; KEY alone takes its value from here")
 	f.VarP(pairsValue{pairs: &o.build.Labels}, "label", "l", "note a pair on the image")
 	f.StringVar(&o.build.Target, "target", "", "build this stage (default the last)")
@@ -51,6 +71,9 @@ e2b.Dockerfile, Dockerfile and Containerfile.`,
 	f.BoolVar(&o.build.NoCache, "no-cache", false, "build every step anew")
 	addChoice(cmd, &o.build.Pull, "pull", "fetch base images: missing, always or never", quixand.PullMissing, quixand.PullAlways, quixand.PullNever)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the image's reference")
+	if err := cmd.RegisterFlagCompletionFunc("stock", cobra.FixedCompletions(stock.Names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added twice
+	}
 	return cmd
 }
 
@@ -72,7 +95,7 @@ func (o *buildOptions) readSecrets() error {
 	return nil
 }
 
-func (o *buildOptions) run(ctx context.Context, dir string) error {
+func (o *buildOptions) run(ctx context.Context, build func(context.Context, *quixand.Templates) (*quixand.Template, error)) error {
 	t, err := o.app.templates()
 	if err != nil {
 		return err
@@ -80,7 +103,7 @@ func (o *buildOptions) run(ctx context.Context, dir string) error {
 	line := o.app.newStatusLine(o.quiet)
 	o.build.Progress = o.progress(line)
 	begin := o.app.Now()
-	built, err := t.Build(ctx, dir, &o.build)
+	built, err := build(ctx, t)
 	line.clear()
 	if err != nil {
 		o.tellOutput(err, line)

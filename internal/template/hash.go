@@ -53,13 +53,8 @@ func (s *Source) Hash(in *Inputs) (string, error) {
 }
 
 func (s *Source) hashFiles(h hash.Hash) error {
-	root, err := os.OpenRoot(s.Dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	buf := make([]byte, 256<<10)
-	return s.walk(root, func(e Entry) error {
+	return s.walk(func(root *os.Root, e Entry) error {
 		mode := e.Info.Mode()
 		if !mode.IsRegular() {
 			_, err := fmt.Fprintf(h, "%d:%s %v %d:%s", len(e.Name), e.Name, mode, len(e.Link), e.Link)

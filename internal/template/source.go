@@ -20,7 +20,7 @@ const maxRecipe = 1 << 20
 
 // Source is a directory to build an image from.
 type Source struct {
-	Dir    string // the context, an absolute path
+	Dir    string // the context, an absolute path; empty for none
 	File   string // the recipe, an absolute path; it may lie outside Dir, or nowhere
 	Recipe *Recipe
 	Ignore *Ignore
@@ -46,8 +46,13 @@ func Open(dir, file string) (*Source, error) {
 	return newSource(dir, file, text)
 }
 
-// With is Open with a recipe that lies in no file.
+// With is Open with a recipe that lies in no file. An empty dir is a context
+// without files.
 func With(dir string, recipe []byte) (*Source, error) {
+	if dir == "" {
+		parsed, err := Parse(recipe)
+		return &Source{Recipe: parsed, Ignore: &Ignore{}}, err
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err

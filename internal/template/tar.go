@@ -32,11 +32,6 @@ func SecretNames(secrets map[string][]byte) map[string]string {
 // WriteTar streams the recipe, the secrets and the files that the recipe may
 // use. Owners are left out, as podman build does it.
 func (s *Source) WriteTar(w io.Writer, secrets map[string][]byte) error {
-	root, err := os.OpenRoot(s.Dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	t := tar.NewWriter(w)
 	if err := packOwn(t, RecipeName, s.Recipe.Text); err != nil {
 		return err
@@ -47,7 +42,7 @@ func (s *Source) WriteTar(w io.Writer, secrets map[string][]byte) error {
 		}
 	}
 	buf := make([]byte, 256<<10)
-	err = s.walk(root, func(e Entry) error { return pack(t, root, e, buf) })
+	err := s.walk(func(root *os.Root, e Entry) error { return pack(t, root, e, buf) })
 	if err != nil {
 		return err
 	}

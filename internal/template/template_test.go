@@ -216,6 +216,18 @@ func TestContextIsNotLeft(t *testing.T) {
 	}
 }
 
+func TestWithoutDirectory(t *testing.T) {
+	t.Chdir(tree(t, "here: no file of its"))
+	s, err := With("", []byte("FROM x\nCOPY . /"))
+	must(t, err)
+	if got := names(t, s); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if _, err := With("", []byte("FROB x")); !errors.Is(err, adapters.ErrInvalid) {
+		t.Error(err)
+	}
+}
+
 func TestRefusesWhatNoImageHolds(t *testing.T) {
 	dir := tree(t, "Dockerfile: FROM x\nCOPY . /", RecipeName+": x")
 	if err := open(t, dir).WriteTar(io.Discard, nil); !errors.Is(err, adapters.ErrInvalid) {

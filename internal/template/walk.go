@@ -18,8 +18,16 @@ type Entry struct {
 // walk calls f for every file that the recipe may use, each directory before
 // what is in it, in the order of names. Links are not followed. What is neither
 // file, directory nor link is an error: no build could copy it.
-func (s *Source) walk(root *os.Root, f func(Entry) error) error {
-	return s.walkDir(root, ".", parent{}, f)
+func (s *Source) walk(f func(*os.Root, Entry) error) error {
+	if s.Dir == "" {
+		return nil
+	}
+	root, err := os.OpenRoot(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return s.walkDir(root, ".", parent{}, func(e Entry) error { return f(root, e) })
 }
 
 func (s *Source) walkDir(root *os.Root, dir string, above parent, f func(Entry) error) error {

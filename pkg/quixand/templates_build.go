@@ -51,7 +51,8 @@ type BuildEvent = adapters.BuildEvent
 // [Templates.Build] returns.
 type BuildError = adapters.BuildError
 
-// Build makes a template of a directory with a recipe. The same recipe with
+// Build makes a template of a directory with a recipe; an empty dir beside
+// [BuildOptions.Recipe] is one without files. The same recipe with
 // the same files is built once, however often and by however many at a time it
 // is asked for: the engine is then asked for no more than whether the image is
 // there. When Build fails, or ctx ends, the template is what it was.

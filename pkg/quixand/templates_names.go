@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/quixand/quixand/pkg/templates/stock"
 )
 
 // isPath reports whether what was named as a template is a directory to build:
@@ -37,7 +39,7 @@ func (c *Client) resolveTemplate(ctx context.Context, name string) (*Template, e
 	}
 	image, err := store.Image(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
-		return foreign, nil
+		return foreign, unbuilt(ctx, store, name)
 	}
 	if err != nil {
 		return nil, err
@@ -67,6 +69,9 @@ func (t *Templates) unknown(ctx context.Context, name string) error {
 
 // suggest names the templates that the user may have meant.
 func (t *Templates) suggest(ctx context.Context, name string) string {
+	if stock.Has(name) {
+		return buildStockHint(name)
+	}
 	return cmp.Or(t.near(ctx, name), "see what there is with: qs templates ls")
 }
 
@@ -77,10 +82,14 @@ func (t *Templates) near(ctx context.Context, name string) string {
 		return ""
 	}
 	bare, _, _ := strings.Cut(name, ":")
-	var near []string
+	known := stock.Names()
 	for _, b := range all {
-		if distance(bare, b.Name) <= 1+len(bare)/4 || len(bare) > 2 && strings.HasPrefix(b.Name, bare) {
-			near = append(near, b.Name)
+		known = append(known, b.Name)
+	}
+	var near []string
+	for _, k := range known {
+		if distance(bare, k) <= 1+len(bare)/4 || len(bare) > 2 && strings.HasPrefix(k, bare) {
+			near = append(near, k)
 		}
 	}
 	slices.SortFunc(near, func(x, y string) int {
