@@ -21,7 +21,7 @@ demo: build ## the main job, step by step, on real rootless Podman
 	hack/with-host --inside hack/demo
 
 test: release ## every test, with the race detector, on real rootless Podman
-	hack/with-host go test -race -timeout=30m -tags=$(tags) ./...
+	hack/with-host sh -c 'hack/stock-templates && go test -race -timeout=30m -tags=$(tags) ./...'
 
 crash: build ## 500 clients killed at any moment, and what is left counted
 	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 -crowd=200 $(CRASH)
