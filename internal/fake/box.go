@@ -35,7 +35,7 @@ func newBox(spec *adapters.Spec) (*box, error) {
 	b.info = adapters.Info{
 		ID: spec.ID, Name: spec.Name, Snapshot: spec.Snapshot, Fork: spec.Fork, Adapter: Name, Image: spec.Image, State: adapters.StateRunning,
 		Created: time.Now(), Workdir: filepath.Join(dir, "workspace"), Network: spec.Network,
-		Metadata: spec.Metadata, Root: spec.Root, Ephemeral: spec.Ephemeral,
+		Metadata: spec.Metadata, Startup: spec.Startup, Root: spec.Root, Ephemeral: spec.Ephemeral,
 		IdleTimeout: spec.IdleTimeout, Lifetime: spec.Lifetime, OnTimeout: spec.OnTimeout, Enforcers: spec.Enforcers,
 	}
 	for _, d := range []string{b.home(), b.info.Workdir} {

@@ -12,5 +12,6 @@ type Snapshot struct {
 	Image    string            `json:"image"`   // that the sandbox had started from
 	Workdir  string            `json:"workdir"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+	Startup  map[string]string `json:"startup,omitempty"`
 	Root     string            `json:"root"`
 }

@@ -18,6 +18,9 @@ type Spec struct {
 
 	Env      map[string]string // for every command; not stored with the engine
 	Metadata map[string]string // stored with the engine, returned in Info
+	// Startup is kept like Metadata: what the caller has done inside after the
+	// creation, which copies of the sandbox need again.
+	Startup map[string]string
 
 	IdleTimeout time.Duration // > 0, or NoTimeout
 	Lifetime    time.Duration // > 0, or NoTimeout
@@ -134,6 +137,7 @@ type Info struct {
 	Network   Network           `json:"network"`
 	Ports     []PortMapping     `json:"ports,omitempty"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
+	Startup   map[string]string `json:"startup,omitempty"`
 	Resources Resources         `json:"resources"`
 	Ephemeral bool              `json:"ephemeral,omitempty"` // ends with its creator
 	Root      string            `json:"root"`

@@ -93,7 +93,7 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	opts, err := c.basedOnSnapshot(ctx, opts)
+	opts, startup, err := c.basedOnSnapshot(ctx, opts)
 	if err != nil {
 		return nil, c.wrap("create", "", err)
 	}
@@ -101,6 +101,7 @@ func (c *Client) Create(ctx context.Context, opts *Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, c.wrap("create", "", err)
 	}
+	spec.Startup = startup
 	return c.create(ctx, "create", opts, spec)
 }
 
@@ -109,13 +110,12 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	if err := ctx.Err(); err != nil {
 		return nil, c.wrap(op, "", err)
 	}
-	from := &Template{}
-	if opts.Template != "" {
-		var err error
-		if from, err = c.resolveTemplate(ctx, opts.Template); err != nil {
+	if opts.Template != "" && spec.Snapshot == "" && spec.Fork == "" {
+		from, err := c.resolveTemplate(ctx, opts.Template)
+		if err != nil {
 			return nil, c.wrap(op, spec.ID, err)
 		}
-		spec.Image = from.Image
+		spec.Image, spec.Startup = from.Image, startupOf(from)
 	}
 	enforcement, err := c.enforce(spec, opts)
 	if err != nil {
@@ -147,7 +147,7 @@ func (c *Client) create(ctx context.Context, op string, opts *Options, spec *ada
 	if opts.Ephemeral {
 		sb.lease = c.lease(sb)
 	}
-	if err := sb.start(ctx, from.Labels, spec.Budgets.Ready); err != nil {
+	if err := sb.start(ctx, spec.Startup, spec.Budgets.Ready); err != nil {
 		_ = sb.Kill(context.WithoutCancel(ctx))
 		return nil, c.wrap(op, info.ID, err)
 	}

@@ -13,7 +13,8 @@ import (
 // a name that [Options.Snapshot] takes; an empty one is chosen. A taken name is
 // ErrExists. The sandbox stands still meanwhile, which takes longer the more
 // has been written, and then goes on; memory, processes and the environment are
-// not kept. A snapshot is its Quixand root's and lives until [Client.RemoveSnapshot].
+// not kept, so that a template's start command begins anew in each sandbox that
+// starts from the snapshot. A snapshot is its Quixand root's and lives until [Client.RemoveSnapshot].
 func (s *Sandbox) Snapshot(ctx context.Context, name string) (*Snapshot, error) {
 	return s.client.snapshot(ctx, s.id, name)
 }
@@ -75,29 +76,30 @@ func (c *Client) snapshotter(name string) (adapters.Snapshotter, error) {
 	return keeper, nil
 }
 
-// basedOnSnapshot completes options that name a snapshot with what it keeps.
-func (c *Client) basedOnSnapshot(ctx context.Context, opts *Options) (*Options, error) {
+// basedOnSnapshot completes options that name a snapshot with what it keeps, and
+// returns what is to be started.
+func (c *Client) basedOnSnapshot(ctx context.Context, opts *Options) (*Options, map[string]string, error) {
 	if opts.Snapshot == "" {
-		return opts, nil
+		return opts, nil, nil
 	}
 	if opts.Template != "" {
-		return nil, invalid("a sandbox starts from the template %q or the snapshot %q, not from both", opts.Template, opts.Snapshot)
+		return nil, nil, invalid("a sandbox starts from the template %q or the snapshot %q, not from both", opts.Template, opts.Snapshot)
 	}
 	keeper, err := c.snapshotter(opts.Snapshot)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := keeper.Snapshots(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, s := range all {
 		if s.Name == opts.Snapshot {
-			return opts.basedOn(s.Image, s.Workdir, s.Metadata), nil
+			return opts.basedOn(s.Image, s.Workdir, s.Metadata), s.Startup, nil
 		}
 	}
 	e := &Error{Kind: ErrNotFound, Err: errors.New("no snapshot " + opts.Snapshot), Hint: "see what there is with: qs snapshots ls"}
-	return nil, e
+	return nil, nil, e
 }
 
 // basedOn is a copy of the options in which another sandbox's take the place of
@@ -130,7 +132,8 @@ func (o *Options) boundAs(info *Info) {
 // [Sandbox.Snapshot] and [Options.Snapshot] do in two steps, and with nothing to
 // remove afterwards. The options' Template and Snapshot must be empty, and zero
 // fields are as they are with this sandbox: timeouts, network, limits, workdir
-// and metadata. The environment is not copied.
+// and metadata. The environment is not copied, and processes are not: a
+// template's start command begins anew.
 func (s *Sandbox) Fork(ctx context.Context, opts *Options) (*Sandbox, error) {
 	return s.client.fork(ctx, s.id, opts)
 }
@@ -173,6 +176,6 @@ func (c *Client) forkSpec(ctx context.Context, source string, opts *Options) (*a
 	if err != nil {
 		return nil, nil, err
 	}
-	spec.Fork = source
+	spec.Fork, spec.Startup = source, info.Startup
 	return spec, opts, nil
 }

@@ -29,7 +29,7 @@ func (c *Client) resolveTemplate(ctx context.Context, name string) (*Template, e
 		return t.build(ctx, name, &BuildOptions{})
 	}
 	foreign := &Template{Image: name}
-	ref, err := reference(name)
+	ref, err := reference(strings.TrimPrefix(name, templateRepository))
 	if err != nil {
 		return foreign, nil // no template is called so
 	}

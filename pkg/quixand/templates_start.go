@@ -24,7 +24,21 @@ const (
 	lastOutput = 2 << 10
 )
 
-// startup is what a template wants done in each of its sandboxes.
+// startupOf is what a template wants done in each of its sandboxes, and in copies
+// of them, also when the template is gone: some of its labels.
+func startupOf(t *Template) map[string]string {
+	startup := make(map[string]string)
+	for _, label := range []string{
+		templates.LabelStart, templates.LabelReadyCommand, templates.LabelReadyPort, templates.LabelReadyURL, templates.LabelReadyFile,
+	} {
+		if value := t.Labels[label]; value != "" {
+			startup[label] = value
+		}
+	}
+	return startup
+}
+
+// startup is the doing of it in one sandbox.
 type startup struct {
 	sb     *Sandbox
 	labels map[string]string

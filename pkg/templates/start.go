@@ -32,7 +32,8 @@ func ReadyURL(url string) Ready { return Ready{LabelReadyURL, url} }
 func ReadyFile(path string) Ready { return Ready{LabelReadyFile, path} }
 
 // Start runs a shell command in every sandbox, in the background, from its
-// creation on. The creation takes until all of ready are true.
+// creation on. The creation takes until all of ready are true. Forks, and what
+// starts from snapshots, run it again: processes are not copied.
 func (b *Builder) Start(command string, ready ...Ready) *Builder {
 	if command == "" {
 		return b.fail(errors.New("an empty start command"))

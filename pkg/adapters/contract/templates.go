@@ -383,6 +383,24 @@ func describeStartCommands(f *fixture) {
 			}
 		})
 	}
+	it("start their command anew in forks and from snapshots, also when the template is gone", needs(Snapshotter), func(ctx SpecContext) {
+		w := f.workshop()
+		w.opts.Recipe = templates.From(f.harness.Image).Run("mkdir -m 777 /starts").
+			Start("echo >>/starts/log; sleep 1000", templates.ReadyFile("/starts/log"))
+		// Each file system tells how often that was.
+		started := func(b *box, times string) *box {
+			GinkgoHelper()
+			Expect(b.Processes(ctx)).To(ContainElement(HaveField("Tag", "start")))
+			Eventually(ctx, func() string { return b.sh(ctx, "wc -l </starts/log") }).Should(Equal(times))
+			return b
+		}
+		b := started(f.create(ctx, &quixand.Options{Template: w.build(ctx).Image}), "1")
+		fork := started(b.fork(ctx, nil), "2")
+		started(fork.fork(ctx, nil), "3")
+		snap := b.snapshot(ctx)
+		Expect(f.client.Templates().Remove(ctx, w.name, true)).To(Succeed())
+		started(f.create(ctx, &quixand.Options{Snapshot: snap.Name}), "2")
+	})
 	it("tell the last words of a start command that fails, and leave no sandbox", func(ctx SpecContext) {
 		w := f.workshop()
 		w.opts.Recipe = templates.From(f.harness.Image).Start("echo broken >&2; exit 7", templates.ReadyPort(8123))

@@ -23,6 +23,7 @@ const (
 	labelWorkdir   = "quixand.workdir"
 	labelNetwork   = "quixand.network"
 	labelMetadata  = "quixand.metadata"  // JSON
+	labelStartup   = "quixand.startup"   // JSON
 	labelResources = "quixand.resources" // JSON
 	labelBoot      = "quixand.boot"      // when it was made, on the boot's clock
 	labelIdle      = "quixand.idle"      // ms; negative: none
@@ -72,6 +73,10 @@ func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map
 	if err != nil {
 		return nil, err
 	}
+	startup, err := json.Marshal(spec.Startup)
+	if err != nil {
+		return nil, err
+	}
 	resources, err := json.Marshal(spec.Resources)
 	if err != nil {
 		return nil, err
@@ -84,6 +89,7 @@ func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map
 		labelWorkdir:   spec.Workdir,
 		labelNetwork:   string(spec.Network),
 		labelMetadata:  string(metadata),
+		labelStartup:   string(startup),
 		labelResources: string(resources),
 		labelBoot:      boot.String(),
 		labelIdle:      milliseconds(spec.IdleTimeout),
@@ -128,6 +134,12 @@ func infoFrom(labels map[string]string) (*adapters.Info, error) {
 	}
 	if err := json.Unmarshal([]byte(labels[labelMetadata]), &info.Metadata); err != nil {
 		return nil, fmt.Errorf("label %s: %w", labelMetadata, err)
+	}
+	// Versions before this label started nothing.
+	if startup := labels[labelStartup]; startup != "" {
+		if err := json.Unmarshal([]byte(startup), &info.Startup); err != nil {
+			return nil, fmt.Errorf("label %s: %w", labelStartup, err)
+		}
 	}
 	if err := json.Unmarshal([]byte(labels[labelResources]), &info.Resources); err != nil {
 		return nil, fmt.Errorf("label %s: %w", labelResources, err)

@@ -110,7 +110,7 @@ func (a *Adapter) snapshotsFrom(i *image) []*adapters.Snapshot {
 		if ours && adapters.ValidName(name) {
 			found = append(found, &adapters.Snapshot{
 				Name: name, Created: time.Unix(i.Created, 0), Bytes: i.Size, Sandbox: info.ID, Image: info.Image,
-				Workdir: info.Workdir, Metadata: info.Metadata, Root: info.Root,
+				Workdir: info.Workdir, Metadata: info.Metadata, Startup: info.Startup, Root: info.Root,
 			})
 		}
 	}
