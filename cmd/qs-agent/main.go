@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/agent"
+	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/bridge"
 	"github.com/quixand/quixand/internal/rebind"
 	"github.com/quixand/quixand/internal/version"
 )
@@ -40,8 +42,13 @@ func main() {
 }
 
 func run(args []string, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == rebind.Verb {
-		return remount(args[1:], stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case rebind.Verb:
+			return report(rebind.Main(args[1:]), stderr)
+		case bridge.Verb:
+			return report(serveBridge(), stderr)
+		}
 	}
 	cfg, socketDir, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -57,13 +64,24 @@ func run(args []string, stderr io.Writer) int {
 	return exitCode(err)
 }
 
-// remount is not for the sandbox: the host runs this binary for it.
-func remount(args []string, stderr io.Writer) int {
-	if err := rebind.Main(args); err != nil {
+// report is the end of a verb that is not for the sandbox: the host runs this
+// binary for it.
+func report(err error, stderr io.Writer) int {
+	if err != nil {
 		fmt.Fprintf(stderr, "qs-agent: %v\n", err)
 		return exitError
 	}
 	return exitStopped
+}
+
+// serveBridge leads from the engine's exec to the agent. It gives up what the
+// engine gave it to become as closed to the sandbox as the agent itself.
+func serveBridge() error {
+	if err := spawn.ConfineSelf(); err != nil {
+		return err
+	}
+	stdio := bridge.Stdio{ReadCloser: os.Stdin, WriteCloser: os.Stdout}
+	return bridge.Serve(stdio, bridge.Socket(agentapi.SocketDir, agentapi.SocketName))
 }
 
 func exitCode(err error) int {
@@ -99,6 +117,7 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 		cfg.BlockAddresses = append(cfg.BlockAddresses, addr)
 		return err
 	})
+	flags.BoolVar(&cfg.BlockNetwork, "block-network", false, "keep the sandbox from who else is in its networks")
 	cfg.Version = version.String()
 	if err := flags.Parse(args); err != nil {
 		return cfg, "", err

@@ -56,6 +56,9 @@ type Config struct {
 	Init bool
 	// BlockAddresses become unreachable from the sandbox. Only for Init.
 	BlockAddresses []netip.Addr
+	// BlockNetwork makes the sandbox's own networks unreachable, and leaves it
+	// what is behind their routers. Only for Init.
+	BlockNetwork bool
 
 	// EtcDir holds passwd and group. Empty is /etc.
 	EtcDir string
@@ -98,11 +101,16 @@ func (c Config) confine() error {
 	switch {
 	case c.Init && os.Getpid() != 1:
 		return errors.New("only process 1 can be a sandbox's init")
-	case len(c.BlockAddresses) > 0 && !c.Init:
+	case (len(c.BlockAddresses) > 0 || c.BlockNetwork) && !c.Init:
 		return errors.New("only a sandbox's init can block addresses")
 	}
 	if err := netblock.Block(c.BlockAddresses); err != nil {
 		return err
+	}
+	if c.BlockNetwork {
+		if err := netblock.BlockOwn(); err != nil {
+			return err
+		}
 	}
 	if c.Init {
 		return spawn.ConfineSelf()

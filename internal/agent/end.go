@@ -67,5 +67,5 @@ func WriteEnd(dir string, e agentapi.End) error {
 	if err := os.WriteFile(name+".tmp", text, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(name+".tmp", name)
+	return errors.Join(lend(dir, name+".tmp"), os.Rename(name+".tmp", name))
 }

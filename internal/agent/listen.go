@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/quixand/quixand/internal/agentapi"
 )
@@ -48,11 +50,31 @@ func bind(dir string) (*net.UnixListener, error) {
 	}
 	// The name to unlink is no longer the one that was bound.
 	l.SetUnlinkOnClose(false)
-	if err := os.Rename(tmp, name); err != nil {
+	if err := errors.Join(lend(dir, tmp), os.Rename(tmp, name)); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// lend gives a file to the owner of the directory that it is in. That is
+// somebody else where the engine is root and its containers' root is, too: the
+// host's end belongs to the user who shares the directory. Inside, that user's
+// number is as likely as not the one that the sandbox's code runs as, so the
+// way to the directory is closed to all but root.
+func lend(dir, file string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if int(owner.Uid) == os.Geteuid() {
+		return nil
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o700); err != nil {
+		return err
+	}
+	return os.Lchown(file, int(owner.Uid), int(owner.Gid))
 }
 
 // Renew makes the socket anew, in whatever directory has the name by now.

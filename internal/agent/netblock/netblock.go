@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,35 @@ import (
 
 // Block makes addresses unreachable in this process's network namespace.
 func Block(addrs []netip.Addr) error {
-	if len(addrs) == 0 {
+	var targets []netip.Prefix
+	for _, addr := range addrs {
+		addr = addr.Unmap().WithZone("")
+		targets = append(targets, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return blockAll(targets)
+}
+
+// BlockOwn makes the networks unreachable that this process's network namespace
+// is part of, loopback aside: who else is there can be reached past any router,
+// and so past the host's packet filter. The routers among them go on to pass on
+// what is for others.
+func BlockOwn() error {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("own addresses: %w", err)
+	}
+	var targets []netip.Prefix
+	for _, a := range addrs {
+		own, err := netip.ParsePrefix(a.String())
+		if err == nil && !own.Addr().IsLoopback() {
+			targets = append(targets, own.Masked())
+		}
+	}
+	return blockAll(targets)
+}
+
+func blockAll(targets []netip.Prefix) error {
+	if len(targets) == 0 {
 		return nil
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
@@ -27,25 +56,29 @@ func Block(addrs []netip.Addr) error {
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("netlink: %w", err)
 	}
-	for _, addr := range addrs {
-		if err := block(fd, addr.Unmap().WithZone("")); err != nil {
-			return fmt.Errorf("make %v unreachable: %w", addr, err)
+	for _, target := range targets {
+		if err := block(fd, target); err != nil {
+			return fmt.Errorf("make %v unreachable: %w", target, err)
 		}
 	}
 	return nil
 }
 
-func block(fd int, addr netip.Addr) error {
-	if err := add(fd, 1, route(1, addr)); err != nil {
+func block(fd int, target netip.Prefix) error {
+	if !target.IsSingleIP() {
+		// The kernel has a route of its own to a network that it is part of.
+		return add(fd, 1, rule(1, target))
+	}
+	if err := add(fd, 1, route(1, target)); err != nil {
 		return err
 	}
-	if !addr.Is6() || !addr.IsLinkLocalUnicast() {
+	if !target.Addr().Is6() || !target.Addr().IsLinkLocalUnicast() {
 		return nil
 	}
 	// Whoever connects to a link-local address names the interface, and an
 	// unreachable route belongs to none: the kernel goes on to the next best,
 	// the whole of fe80::/64. A rule holds before any route is looked for.
-	return add(fd, 2, rule(2, addr))
+	return add(fd, 2, rule(2, target))
 }
 
 func add(fd int, seq uint32, msg []byte) error {
@@ -55,28 +88,28 @@ func add(fd int, seq uint32, msg []byte) error {
 	return acknowledged(fd, seq)
 }
 
-// route is an RTM_NEWROUTE message for an unreachable host route.
-func route(seq uint32, addr netip.Addr) []byte {
-	return request(seq, addr, unix.RTM_NEWROUTE, unix.NLM_F_REPLACE, [4]byte{
+// route is an RTM_NEWROUTE message for an unreachable route.
+func route(seq uint32, target netip.Prefix) []byte {
+	return request(seq, target, unix.RTM_NEWROUTE, unix.NLM_F_REPLACE, [4]byte{
 		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNREACHABLE,
 	})
 }
 
-// rule is an RTM_NEWRULE message that makes an address unreachable by any
+// rule is an RTM_NEWRULE message that makes a network unreachable by any
 // route. Rules come after the local table, so that own addresses stay.
-func rule(seq uint32, addr netip.Addr) []byte {
-	return request(seq, addr, unix.RTM_NEWRULE, 0, [4]byte{3: unix.FR_ACT_UNREACHABLE})
+func rule(seq uint32, target netip.Prefix) []byte {
+	return request(seq, target, unix.RTM_NEWRULE, 0, [4]byte{3: unix.FR_ACT_UNREACHABLE})
 }
 
-// request is a message about one address. The headers of routes and of rules
+// request is a message about one network. The headers of routes and of rules
 // differ in the meaning of four bytes only, and both number the destination's
 // attribute 1.
-func request(seq uint32, addr netip.Addr, kind, flag uint16, meaning [4]byte) []byte {
+func request(seq uint32, target netip.Prefix, kind, flag uint16, meaning [4]byte) []byte {
 	family := uint8(unix.AF_INET)
-	if addr.Is6() {
+	if target.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	dst := addr.AsSlice()
+	dst := target.Addr().AsSlice()
 	const fixed = unix.SizeofNlMsghdr + unix.SizeofRtMsg
 	size := fixed + unix.SizeofRtAttr + len(dst)
 
@@ -88,7 +121,7 @@ func request(seq uint32, addr netip.Addr, kind, flag uint16, meaning [4]byte) []
 	b = e.AppendUint32(b, seq)
 	b = e.AppendUint32(b, 0) // port: the kernel's
 	// struct rtmsg, struct fib_rule_hdr
-	b = append(b, family, uint8(len(dst)*8), 0, 0)
+	b = append(b, family, uint8(target.Bits()), 0, 0)
 	b = append(b, meaning[:]...)
 	b = e.AppendUint32(b, 0)
 	// RTA_DST, FRA_DST

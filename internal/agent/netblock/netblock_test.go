@@ -15,7 +15,7 @@ import (
 )
 
 func TestRequest(t *testing.T) {
-	got := route(7, netip.MustParseAddr("10.0.2.2"))
+	got := route(7, netip.MustParsePrefix("10.0.2.2/32"))
 	want := []byte{
 		36, 0, 0, 0, 24, 0, 5, 5, 7, 0, 0, 0, 0, 0, 0, 0, // header
 		2, 32, 0, 0, 254, 4, 0, 7, 0, 0, 0, 0, // route
@@ -24,13 +24,13 @@ func TestRequest(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	rule := rule(7, netip.MustParseAddr("10.0.2.2"))
+	rule := rule(7, netip.MustParsePrefix("10.0.2.2/32"))
 	want[4], want[7] = unix.RTM_NEWRULE, unix.NLM_F_CREATE>>8
 	want[20], want[21], want[23] = 0, 0, unix.FR_ACT_UNREACHABLE
 	if !bytes.Equal(rule, want) {
 		t.Errorf("got  %v\nwant %v", rule, want)
 	}
-	if got := route(1, netip.MustParseAddr("fd00::1")); len(got) != 48 || got[16] != unix.AF_INET6 || got[17] != 128 {
+	if got := route(1, netip.MustParsePrefix("fd00::1/128")); len(got) != 48 || got[16] != unix.AF_INET6 || got[17] != 128 {
 		t.Errorf("IPv6: %v", got)
 	}
 }
@@ -93,6 +93,39 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// Of a network with a router, only what is behind the router can be reached.
+func TestBlockOwn(t *testing.T) {
+	if os.Getenv("NETBLOCK_CHILD") != "" {
+		for _, command := range []string{
+			"link add eth0 type veth peer name eth1", "link set eth1 up", "link set eth0 up", "address add 172.17.0.2/16 dev eth0", "address add fd17::2/64 dev eth0 nodad",
+			"route add default via 172.17.0.1", "-6 route add default via fd17::1",
+		} {
+			if out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+				t.Fatalf("ip %s: %v, %s", command, err, out)
+			}
+		}
+		if err := BlockOwn(); err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range []string{"172.17.0.1", "172.17.9.9", "fd17::1", "172.17.0.2", "192.0.2.1", "2001:db8::1"} {
+			conn, err := net.Dial("udp", net.JoinHostPort(to, "9"))
+			fmt.Printf("%s %v\n", to, err == nil)
+			if err == nil {
+				conn.Close()
+			}
+		}
+		return
+	}
+	out, err := inNamespaces(t, syscall.CLONE_NEWUSER|syscall.CLONE_NEWNET)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const want = "172.17.0.1 false\n172.17.9.9 false\nfd17::1 false\n172.17.0.2 true\n192.0.2.1 true\n2001:db8::1 true\n"
+	if !strings.HasPrefix(out, want) {
+		t.Errorf("got\n%swant\n%s", out, want)
+	}
+}
+
 func TestBlockWithoutPrivileges(t *testing.T) {
 	if os.Getenv("NETBLOCK_CHILD") != "" {
 		fmt.Println("block:", Block([]netip.Addr{netip.MustParseAddr("192.0.2.1")}))
@@ -103,7 +136,7 @@ func TestBlockWithoutPrivileges(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if !strings.Contains(out, "block: make 192.0.2.1 unreachable: operation not permitted") {
+	if !strings.Contains(out, "block: make 192.0.2.1/32 unreachable: operation not permitted") {
 		t.Errorf("not refused:\n%s", out)
 	}
 }
