@@ -24,11 +24,15 @@ var _ = Describe("qs templates", needsEngine, func() {
 		DeferCleanup(func(ctx SpecContext) { qs(ctx, "templates", "rm", "--force", name) })
 	})
 
-	It("builds, lists, starts, shows and removes", limit, func(ctx SpecContext) {
+	It("builds a directory with an e2b.Dockerfile, lists it, has sandboxes begin with it, and removes it", limit, func(ctx SpecContext) {
 		recipe("RUN echo made >/made\n")
 		ref := strings.TrimSpace(ok(ctx, "templates", "build", dir, "--name", name, "--quiet"))
 		Expect(ref).To(HavePrefix("localhost/quixand/" + name + ":"))
 		Expect(ok(ctx, "templates", "ls")).To(ContainSubstring(name))
+		id := ok(ctx, "create", "--template", name, "--quiet")
+		Expect(ok(ctx, "exec", id, "--", "cat", "/made")).To(Equal("made"))
+		Expect(ok(ctx, "status", id)).To(ContainSubstring(ref))
+		ok(ctx, "kill", id)
 		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/made")).To(Equal("made"))
 		Expect(ok(ctx, "templates", "show", "--containerfile", name)).To(HaveSuffix("RUN echo made >/made"))
 		ok(ctx, "templates", "rm", name)
