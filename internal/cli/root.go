@@ -52,7 +52,7 @@ func newRootCmd(a *App) *cobra.Command {
 	addGrouped(root, groupSandbox, append(sandboxVerbs(a), newRunCmd(a), sandbox, newSnapshotsCmd(a))...)
 	addGrouped(root, groupFiles, newCpCmd(a), newFilesCmd(a))
 	help := newHelpCmd(root)
-	addGrouped(root, groupOther, newTemplatesCmd(a), newVersionCmd(a), newDoctorCmd(a), newCompletionCmd(a), help)
+	addGrouped(root, groupOther, newTemplatesCmd(a), newVersionCmd(a), newDoctorCmd(a), newServeCmd(a), newCompletionCmd(a), help)
 	root.SetHelpCommand(help)
 	root.AddCommand(helpTopics()...)
 	return root

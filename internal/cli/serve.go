@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/spf13/cobra"
+
+	"github.com/quixand/quixand/internal/apikeys"
+	"github.com/quixand/quixand/internal/server"
+)
+
+const serveHelp = `Answer E2B's API for this machine, so that programs written for E2B's SDKs run
+here:
+
+  QS_SERVE_API_KEY=e2b_0123456789abcdef0123456789abcdef01234567 qs serve
+
+  export E2B_API_URL=http://127.0.0.1:3000 E2B_SANDBOX_URL=http://127.0.0.1:3000
+  export E2B_API_KEY=e2b_0123456789abcdef0123456789abcdef01234567
+
+Both planes are at one address, which is on this machine alone unless there is a
+certificate. Keys for others are made by qs serve keys create. Each key has
+sandboxes of its own. They live on when the server ends, and are there again
+when it is back.`
+
+type serveOptions struct {
+	app       *App
+	addresses []string
+	domain    string
+	cert, key string
+}
+
+func newServeCmd(a *App) *cobra.Command {
+	o := &serveOptions{app: a}
+	cmd := &cobra.Command{
+		Use:               "serve [flags]",
+		Short:             "Answer E2B's API, for its official SDKs",
+		Long:              serveHelp,
+		Args:              nargs(0, 0, ""),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.addresses, "listen", []string{"127.0.0.1:3000"}, "where to listen: HOST:PORT, or unix:PATH; repeatable, and systemd's sockets come first")
+	f.StringVar(&o.domain, "domain", "", "domain below which sandboxes have names, PORT-ID.DOMAIN (default localhost and the port)")
+	f.StringVar(&o.cert, "tls-cert", "", "file with the certificate, and those it depends on")
+	f.StringVar(&o.key, "tls-key", "", "file with the certificate's key")
+	cmd.AddCommand(newServeKeysCmd(a))
+	return cmd
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
+	c, err := o.app.client()
+	if err != nil {
+		return err
+	}
+	keys, err := o.keys(c.Root())
+	if err != nil {
+		return err
+	}
+	secret, err := server.Secret(c.Root())
+	if err != nil {
+		return err
+	}
+	listeners, err := o.listen(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := o.app.logger()
+	if err != nil {
+		return err
+	}
+	s := server.New(server.Config{Client: c, Keys: keys, Secret: secret, Domain: o.domainAt(listeners[0]), Log: log.Named("serve")})
+	for _, l := range listeners {
+		o.app.printf("qs serve listens at %s\n", l.Addr())
+	}
+	return s.Serve(ctx, listeners...)
+}
+
+// keys lets nobody in where there is no key.
+func (o *serveOptions) keys(root string) (*apikeys.Store, error) {
+	if own := o.app.Getenv("QS_SERVE_API_KEY"); own != "" {
+		return apikeys.Open(root, own), nil
+	}
+	store := apikeys.Open(root)
+	all, err := store.All()
+	if err == nil && len(all) == 0 {
+		return nil, &usageError{msg: "there is no API key", hint: "set QS_SERVE_API_KEY, or make one with: qs serve keys create"}
+	}
+	return store, err
+}
+
+func (o *serveOptions) listen(ctx context.Context) ([]net.Listener, error) {
+	if o.cert == "" != (o.key == "") {
+		return nil, usagef("--tls-cert and --tls-key come together")
+	}
+	var config *tls.Config
+	if o.cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, err
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+	}
+	listeners, err := activation.Listeners()
+	if err != nil || len(listeners) > 0 {
+		return listeners, err
+	}
+	for _, address := range o.addresses {
+		l, err := server.Listen(ctx, address, config)
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+// domainAt is a domain that leads to a listener on this machine.
+func (o *serveOptions) domainAt(l net.Listener) string {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && o.domain == "" {
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return o.domain
+}

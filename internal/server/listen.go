@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quixand/quixand/pkg/quixand"
+)
+
+const (
+	headerTimeout = 10 * time.Second // for a request's headers to come
+	idleTimeout   = 2 * time.Minute  // of a connection between requests
+	maxHeader     = 64 << 10         // bytes
+	// drainTimeout is what requests have to end in when the server does. Commands
+	// go on without them.
+	drainTimeout = 10 * time.Second
+)
+
+// unixPrefix stands before the path of a unix socket in an address.
+const unixPrefix = "unix:"
+
+// Listen listens at HOST:PORT or unix:PATH. Without TLS only this machine can be
+// let in: keys and tokens would travel in the clear.
+func Listen(ctx context.Context, address string, config *tls.Config) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		return listenUnix(ctx, path)
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, &quixand.Error{Kind: quixand.ErrInvalid, Err: err, Hint: "an address is HOST:PORT or unix:PATH"}
+	}
+	if ip := net.ParseIP(host); config == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, &quixand.Error{
+			Kind: quixand.ErrInvalid,
+			Err:  fmt.Errorf("%s can be reached from other machines, and keys would travel in the clear", address),
+			Hint: "use 127.0.0.1, or give --tls-cert and --tls-key",
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil || config == nil {
+		return l, err
+	}
+	return tls.NewListener(l, config), nil
+}
+
+// listenUnix makes a socket for this user alone, in place of one that a server
+// which was killed has left.
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if conn, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+		conn.Close()
+		return nil, &quixand.Error{Kind: quixand.ErrExists, Err: fmt.Errorf("a server listens at %s already", path)}
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Serve answers on the listeners until ctx ends, and then lets the requests that
+// are under way end, for a while. The sandboxes live on.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		s.boxes.follow(following)
+	}()
+	defer func() {
+		stop()
+		<-followed
+	}()
+	h := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: s.cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- h.Serve(l) }()
+	}
+	var err error
+	left := len(listeners)
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		left--
+	}
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if h.Shutdown(draining) != nil {
+		err = errors.Join(err, h.Close())
+	}
+	for range left {
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}

@@ -1,0 +1,201 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quixand/quixand/internal/agent/access"
+	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/pkg/adapters"
+	"github.com/quixand/quixand/pkg/quixand"
+)
+
+// headerTraffic carries the token for the ports of a private sandbox.
+const headerTraffic = "E2b-Traffic-Access-Token"
+
+// ours are headers that are between client and server: code in a sandbox is
+// not to learn what lets its caller in.
+var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort}
+
+// proxy is the data plane.
+type proxy struct {
+	boxes   *boxes
+	log     hclog.Logger
+	reverse *httputil.ReverseProxy
+}
+
+func newProxy(b *boxes, log hclog.Logger) *proxy {
+	p := &proxy{boxes: b, log: log}
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      p,
+		FlushInterval:  -1,
+		ErrorHandler:   p.fail,
+		ErrorLog:       log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ModifyResponse: nil,
+	}
+	return p
+}
+
+// passage is a request that has been let in.
+type passage struct {
+	target
+	box     *box
+	sandbox *quixand.Sandbox
+}
+
+type passageKey struct{}
+
+func passageOf(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*passage) }
+
+// serve passes a request on to a port of a sandbox.
+func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
+	x, err := p.boxes.find(r.Context(), to.id)
+	if err != nil {
+		p.gone(w, to)
+		return
+	}
+	if !p.mayPass(w, r, to, x) {
+		return
+	}
+	if x.paused.Load() && (!x.AutoResume || p.boxes.resume(r.Context(), x) != nil) {
+		p.gone(w, to)
+		return
+	}
+	sb, err := p.boxes.open(r.Context(), x)
+	if err != nil {
+		p.log.Debug("the sandbox cannot be reached", "sandbox", to.id, "error", err)
+		p.gone(w, to)
+		return
+	}
+	// An HTTP/1 server would otherwise read what is left of the request once the
+	// answer begins, and break requests whose answer comes early.
+	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
+	ctx := context.WithValue(r.Context(), passageKey{}, &passage{to, x, sb})
+	p.reverse.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// mayPass lets in who has the sandbox's token, and answers all others.
+func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *box) bool {
+	if to.port != adapters.AgentPort {
+		if x.traffic == "" || same(r.Header.Get(headerTraffic), x.traffic) {
+			return true
+		}
+		writeProxyError(w, http.StatusForbidden, to, "the traffic access token is missing or wrong")
+		return false
+	}
+	if !public(r.URL.Path) {
+		writeJSON(w, http.StatusNotFound, map[string]any{"code": http.StatusNotFound, "path": r.URL.Path, "message": "there is no such endpoint"})
+		return false
+	}
+	if err := x.token.Check(r); err != nil {
+		writeError(w, http.StatusUnauthorized, err.Error())
+		return false
+	}
+	return true
+}
+
+// publicPaths are what clients may ask of an agent. What only the sandbox's host
+// should, such as /init, is not among them.
+var publicPaths = []string{
+	"/health", "/metrics", "/envs", "/files", "/files/compose",
+	agentapi.PathStatus, agentapi.PathUsage, agentapi.PathLife, agentapi.PathTunnel, agentapi.PathArchive,
+}
+
+func public(path string) bool {
+	for _, service := range []string{"/process.Process/", "/filesystem.Filesystem/"} {
+		if method, ok := strings.CutPrefix(path, service); ok {
+			return method != "" && !strings.ContainsAny(method, "/.")
+		}
+	}
+	return slices.Contains(publicPaths, path)
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// rewrite makes the request that the sandbox sees.
+func rewrite(pr *httputil.ProxyRequest) {
+	to := passageOf(pr.In.Context())
+	for _, name := range ours {
+		pr.Out.Header.Del(name)
+	}
+	pr.Out.URL.Scheme, pr.Out.URL.Host = "http", to.id
+	if to.port == adapters.AgentPort {
+		return
+	}
+	pr.SetXForwarded()
+	if mask := to.box.Host; mask != "" {
+		pr.Out.Host = strings.ReplaceAll(mask, "${PORT}", strconv.Itoa(to.port))
+	}
+}
+
+// RoundTrip asks the sandbox.
+func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	to := passageOf(r.Context())
+	return to.sandbox.Transport(to.port).RoundTrip(r)
+}
+
+// fail answers when the sandbox does not.
+func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
+	to := passageOf(r.Context())
+	p.log.Debug("no answer of a sandbox", "sandbox", to.id, "port", to.port, "error", err)
+	switch {
+	case r.Context().Err() != nil: // nobody listens any more
+		panic(http.ErrAbortHandler)
+	case errors.Is(err, quixand.ErrNotFound):
+		p.boxes.drop(to.id)
+		p.gone(w, to.target)
+	case to.port != adapters.AgentPort && errors.Is(err, quixand.ErrUnavailable):
+		writeProxyError(w, http.StatusBadGateway, to.target, "the port is not open in the sandbox")
+	default:
+		p.gone(w, to.target)
+	}
+}
+
+// gone says that there is no such sandbox, or that it does not run, in words
+// that E2B's clients compare.
+func (p *proxy) gone(w http.ResponseWriter, to target) {
+	writeJSON(w, http.StatusBadGateway, proxyError{SandboxID: to.id, Message: "The sandbox was not found", Code: http.StatusBadGateway})
+}
+
+type proxyError struct {
+	SandboxID string `json:"sandboxId"`
+	Message   string `json:"message"`
+	Port      int    `json:"port,omitempty"`
+	Code      int    `json:"code"`
+}
+
+func writeProxyError(w http.ResponseWriter, status int, to target, message string) {
+	writeJSON(w, status, proxyError{to.id, message, to.port, status})
+}
+
+// serveLink answers a signed link to a file that names no sandbox: it is the
+// one whose token has signed it.
+func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
+	if !r.URL.Query().Has("signature") {
+		writeError(w, http.StatusBadRequest, "a link to a file has a signature, or else the request names a sandbox in its headers")
+		return
+	}
+	expired := false
+	x := s.boxes.signedFor(func(t *access.Token) bool {
+		err := t.Check(r)
+		expired = expired || errors.Is(err, access.ErrExpired)
+		return err == nil
+	})
+	switch {
+	case x != nil:
+		s.proxy.serve(w, r, target{x.id, adapters.AgentPort})
+	case expired:
+		writeError(w, http.StatusUnauthorized, access.ErrExpired.Error())
+	default:
+		writeError(w, http.StatusUnauthorized, access.ErrSignature.Error())
+	}
+}

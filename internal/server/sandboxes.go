@@ -1,0 +1,208 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/quixand/quixand/internal/envd"
+	"github.com/quixand/quixand/pkg/quixand"
+)
+
+func (s *Server) kill(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Client.Kill(c, x.id); err != nil {
+		return err
+	}
+	s.boxes.drop(x.id)
+	return c.answer(http.StatusNoContent, nil)
+}
+
+// connect makes sure that a sandbox runs, for no less than a while from now.
+func (s *Server) connect(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Timeout *int64 `json:"timeout"`
+		Memory  *bool  `json:"memory"`
+	}{}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	if req.Memory != nil && !*req.Memory {
+		return errReboot
+	}
+	if err := checkTimeout(c, req.Timeout); err != nil {
+		return err
+	}
+	timeout := timeoutV2
+	if req.Timeout != nil {
+		timeout = time.Duration(*req.Timeout) * time.Second
+	}
+	resumed, err := s.wake(c, x, timeout)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if resumed {
+		status = http.StatusCreated
+	}
+	return c.answer(status, s.sandboxAnswer(x))
+}
+
+var errReboot = &quixand.Error{Kind: quixand.ErrUnsupported, Err: errors.New("a sandbox keeps its memory while it is paused: it cannot be rebooted")}
+
+// wake resumes a paused sandbox with a timeout, and gives a running one no
+// shorter timeout than it has.
+func (s *Server) wake(ctx context.Context, x *box, timeout time.Duration) (resumed bool, err error) {
+	if resumed = x.paused.Load(); resumed {
+		if err := s.boxes.resume(ctx, x); err != nil {
+			return false, err
+		}
+	}
+	sb, err := s.boxes.open(ctx, x)
+	if err != nil {
+		return false, err
+	}
+	if !resumed {
+		status, err := sb.Status(ctx)
+		if err != nil {
+			return false, err
+		}
+		if time.Until(status.Deadline) >= timeout {
+			return false, nil
+		}
+	}
+	return resumed, sb.RefreshTimeout(ctx, timeout)
+}
+
+func (s *Server) setTimeout(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Timeout int64 `json:"timeout"`
+	}{}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	if err := checkTimeout(c, &req.Timeout); err != nil {
+		return err
+	}
+	if x.paused.Load() {
+		return &quixand.Error{Kind: quixand.ErrConflict, Err: errors.New("the sandbox is paused"), Hint: "connect to it, which resumes it"}
+	}
+	sb, err := s.boxes.open(c, x)
+	if err != nil {
+		return err
+	}
+	if err := sb.RefreshTimeout(c, time.Duration(req.Timeout)*time.Second); err != nil {
+		return err
+	}
+	return c.answer(http.StatusNoContent, nil)
+}
+
+// refresh is setTimeout that never shortens, as old clients know it.
+func (s *Server) refresh(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Duration *int64 `json:"duration"`
+	}{}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	if err := checkTimeout(c, req.Duration); err != nil {
+		return err
+	}
+	timeout := timeoutV1
+	if req.Duration != nil {
+		timeout = time.Duration(*req.Duration) * time.Second
+	}
+	if _, err := s.wake(c, x, timeout); err != nil {
+		return err
+	}
+	return c.answer(http.StatusNoContent, nil)
+}
+
+func (s *Server) pause(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Memory *bool `json:"memory"`
+	}{}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	if req.Memory != nil && !*req.Memory {
+		return errReboot
+	}
+	if err := s.cfg.Client.Pause(c, x.id); err != nil {
+		return err
+	}
+	x.paused.Store(true)
+	return c.answer(http.StatusNoContent, nil)
+}
+
+// describe tells of one sandbox all that there is to know.
+func (s *Server) describe(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	info, err := s.cfg.Client.Get(c, x.id)
+	if err != nil {
+		return err
+	}
+	d := s.detail(c, x, info)
+	answer := s.sandboxAnswer(x)
+	d.Domain, d.AccessToken = answer.Domain, answer.AccessToken
+	internet := info.Network != quixand.NetworkNone
+	d.AllowInternet = &internet
+	d.Lifecycle = &lifecycle{OnTimeout: string(info.OnTimeout), AutoResume: x.AutoResume}
+	return c.answer(http.StatusOK, d)
+}
+
+// patience bounds the question to a sandbox when it ends: it may be hostile, and
+// others wait for the list.
+const patience = time.Second
+
+// detail is what lists tell.
+func (s *Server) detail(ctx context.Context, x *box, info *quixand.Info) sandboxDetail {
+	host := hostSize()
+	d := sandboxDetail{
+		SandboxID: x.id, TemplateID: x.Template, ClientID: clientID, EnvdVersion: envd.Version,
+		StartedAt: info.Created, EndAt: info.Created.Add(info.IdleTimeout),
+		CPUCount: host.cpus, MemoryMB: host.memory >> 20, DiskSizeMB: host.disk >> 20,
+		Metadata: usersMetadata(info.Metadata), State: "running",
+	}
+	if n := info.Resources.CPUs; n > 0 {
+		d.CPUCount = max(1, int(n))
+	}
+	if n := info.Resources.MemoryBytes; n > 0 {
+		d.MemoryMB = n >> 20
+	}
+	if info.State == quixand.StatePaused {
+		d.State = "paused"
+		return d
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if sb, err := s.boxes.open(ctx, x); err == nil {
+		if status, err := sb.Status(ctx); err == nil && !status.Deadline.IsZero() {
+			d.EndAt = status.Deadline
+		}
+	}
+	return d
+}

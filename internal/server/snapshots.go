@@ -1,0 +1,148 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quixand/quixand/pkg/quixand"
+)
+
+func (s *Server) snapshot(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Name string `json:"name"`
+	}{}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	snap, err := s.cfg.Client.Snapshot(c, x.id, req.Name)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, newSnapshotInfo(snap))
+}
+
+func newSnapshotInfo(snap *quixand.Snapshot) snapshotInfo {
+	return snapshotInfo{SnapshotID: snapshotPrefix + snap.Name, Names: []string{snap.Name}}
+}
+
+// ownSnapshots are the snapshots of the caller's sandboxes, newest first. Whose
+// they are is in their metadata, which a snapshot takes over.
+func (s *Server) ownSnapshots(c *call) ([]*quixand.Snapshot, error) {
+	all, err := s.cfg.Client.Snapshots(c)
+	return slices.DeleteFunc(all, func(snap *quixand.Snapshot) bool {
+		r, ok := recordOf(&quixand.Info{Metadata: snap.Metadata})
+		return !ok || r.Key != c.key.ID
+	}), err
+}
+
+// ownSnapshot makes sure that a snapshot is the caller's.
+func (s *Server) ownSnapshot(c *call, name string) error {
+	own, err := s.ownSnapshots(c)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(own, func(snap *quixand.Snapshot) bool { return snap.Name == name }) {
+		return &quixand.Error{Kind: quixand.ErrNotFound, Err: fmt.Errorf("there is no snapshot %q", name)}
+	}
+	return nil
+}
+
+// snapshots lists the caller's. A page's token is the name of its last.
+func (s *Server) snapshots(c *call) error {
+	q := c.request.URL.Query()
+	limit, err := number(q.Get("limit"), pageSize)
+	if err != nil || limit < 1 {
+		return badRequest("limit is not a number from 1 on")
+	}
+	own, err := s.ownSnapshots(c)
+	if err != nil {
+		return err
+	}
+	if token := q.Get("nextToken"); token != "" {
+		at := slices.IndexFunc(own, func(snap *quixand.Snapshot) bool { return snap.Name == token })
+		own = own[at+1:]
+	}
+	answer := []snapshotInfo{}
+	for _, snap := range own {
+		if q.Has("sandboxID") && q.Get("sandboxID") != snap.Sandbox || q.Has("name") && q.Get("name") != snap.Name {
+			continue
+		}
+		if int64(len(answer)) == min(limit, pageSize) {
+			c.w.Header().Set("X-Next-Token", answer[len(answer)-1].Names[0])
+			break
+		}
+		answer = append(answer, newSnapshotInfo(snap))
+	}
+	return c.answer(http.StatusOK, answer)
+}
+
+// maxForks is how many forks one call can make.
+const maxForks = 16
+
+// fork makes copies of a sandbox's file system, each a sandbox.
+func (s *Server) fork(c *call) error {
+	x, err := s.box(c)
+	if err != nil {
+		return err
+	}
+	req := struct {
+		Count   int    `json:"count"`
+		Timeout *int64 `json:"timeout"`
+	}{Count: 1}
+	if err := c.read(&req); err != nil {
+		return err
+	}
+	if req.Count < 1 || req.Count > maxForks {
+		return badRequest(fmt.Sprintf("%d is not a number of forks from 1 to %d", req.Count, maxForks))
+	}
+	if err := checkTimeout(c, req.Timeout); err != nil {
+		return err
+	}
+	opts := quixand.Options{FixedTimeout: true, Timeout: timeoutV2}
+	if req.Timeout != nil {
+		opts.Timeout = time.Duration(*req.Timeout) * time.Second
+	}
+	release, err := s.boxes.reserve(c.key, req.Count)
+	if err != nil {
+		return err
+	}
+	defer release()
+	type result struct {
+		Sandbox *sandboxAnswer `json:"sandbox,omitempty"`
+		Error   any            `json:"error,omitempty"`
+	}
+	results := make([]result, req.Count)
+	for i := range results {
+		sb, err := s.cfg.Client.Fork(c, x.id, &opts)
+		if err != nil {
+			results[i].Error = map[string]any{"code": statusOf(err), "message": textOf(err)}
+			continue
+		}
+		answer := s.sandboxAnswer(s.boxes.add(sb.ID(), x.record))
+		results[i].Sandbox = &answer
+	}
+	return c.answer(http.StatusCreated, results)
+}
+
+// deleteTemplate removes a snapshot of the caller's. Templates are everybody's,
+// and not for clients to remove.
+func (s *Server) deleteTemplate(c *call) error {
+	name, ok := strings.CutPrefix(c.request.PathValue("id"), snapshotPrefix)
+	if !ok {
+		return &quixand.Error{Kind: quixand.ErrNotFound, Err: fmt.Errorf("there is no snapshot %q", name)}
+	}
+	if err := s.ownSnapshot(c, name); err != nil {
+		return err
+	}
+	if err := s.cfg.Client.RemoveSnapshot(c, name); err != nil {
+		return err
+	}
+	return c.answer(http.StatusNoContent, nil)
+}
