@@ -20,8 +20,8 @@ const (
 	// lookUps is how many requests may ask the engine at once for a sandbox that
 	// the server does not know: anybody can send such requests.
 	lookUps = 4
-	// listenAgain is how long the server waits when the engine cannot tell what
-	// happens.
+	// listenAgain is how long the server waits before it asks again what there is
+	// when the engine does not tell, or cannot, what happens.
 	listenAgain = time.Second
 )
 
@@ -204,7 +204,7 @@ func (b *boxes) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		b.log.Warn("the engine does not tell what happens", "error", err)
+		b.log.Debug("the engine does not tell what happens", "error", err)
 		select {
 		case <-time.After(listenAgain):
 		case <-ctx.Done():

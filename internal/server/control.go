@@ -65,7 +65,8 @@ func (s *Server) routes() http.Handler {
 var hostedOnly = []string{
 	"/teams", "/secrets", "/secrets/{rest...}", "/volumes", "/volumes/{rest...}",
 	"PUT /sandboxes/{id}/network",
-	"POST /v3/templates", "/v2/templates/{rest...}", "/templates/{id}/files/{hash}", "POST /templates/tags", "DELETE /templates/tags",
+	"POST /v3/templates", "/v2/templates/{rest...}", "/templates/{id}/files/{hash}",
+	"POST /templates/tags", "DELETE /templates/tags", // and GET /templates/{id}/tags: see alias
 }
 
 func refuseHosted(c *call) error {

@@ -35,12 +35,11 @@ type proxy struct {
 func newProxy(b *boxes, log hclog.Logger) *proxy {
 	p := &proxy{boxes: b, log: log}
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite:        rewrite,
-		Transport:      p,
-		FlushInterval:  -1,
-		ErrorHandler:   p.fail,
-		ErrorLog:       log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		ModifyResponse: nil,
+		Rewrite:       rewrite,
+		Transport:     p,
+		FlushInterval: -1,
+		ErrorHandler:  p.fail,
+		ErrorLog:      log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	return p
 }

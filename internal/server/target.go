@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ type target struct {
 	id   string
 	port int
 }
+
+func (t target) String() string { return net.JoinHostPort(t.id, strconv.Itoa(t.port)) }
 
 var errHalfTarget = errors.New(headerID + " and " + headerPort + " come together")
 
