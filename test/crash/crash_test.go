@@ -46,6 +46,7 @@ type site struct {
 	qs      string
 	env     []string
 	service *service
+	storage string   // the service's
 	before  []string // orphans that others have left
 	suspect []string // orphans since empty was called first
 }
@@ -62,7 +63,7 @@ func newSite(t *testing.T, serviceEnv ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{T: t, root: t.TempDir(), qs: filepath.Join(checkout, "bin", "qs")}
+	s := &site{T: t, root: t.TempDir(), qs: filepath.Join(checkout, "bin", "qs"), storage: userStorage()}
 	if _, err := os.Stat(s.qs); err != nil {
 		t.Fatalf("build it with: make build: %v", err)
 	}

@@ -41,7 +41,9 @@ func (s *site) leftovers() []string {
 // podman asks the engine in another way than the one that is tested.
 func (s *site) podman(args ...string) []string {
 	s.Helper()
-	out, err := exec.Command("podman", args...).Output()
+	cmd := exec.Command("podman", args...)
+	cmd.Env = append(os.Environ(), s.service.env...)
+	out, err := cmd.Output()
 	if err != nil {
 		// A container may vanish under the list.
 		return []string{fmt.Sprintf("podman %s: %v", args[0], err)}
@@ -108,10 +110,11 @@ func (s *site) orphans() []string {
 			found = append(found, line)
 		}
 	}
-	for _, pattern := range []string{
-		filepath.Join(home(), ".local/share/containers/storage/overlay-containers/*"),
-		filepath.Join(runtimeDir(), "crun/*"),
-	} {
+	patterns := []string{filepath.Join(s.storage, "overlay-containers/*")}
+	if s.storage == userStorage() { // the runtime's notes are one directory for all
+		patterns = append(patterns, filepath.Join(runtimeDir(), "crun/*"))
+	}
+	for _, pattern := range patterns {
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
 			if id := filepath.Base(path); len(id) == 64 && !slices.Contains(known, id) {
@@ -127,7 +130,7 @@ func (s *site) orphans() []string {
 func (s *site) mounts() []string {
 	var inUse []string
 	for _, name := range []string{"containers.json", "volatile-containers.json"} {
-		text, err := os.ReadFile(filepath.Join(home(), ".local/share/containers/storage/overlay-containers", name))
+		text, err := os.ReadFile(filepath.Join(s.storage, "overlay-containers", name))
 		if err != nil {
 			continue
 		}
@@ -142,7 +145,7 @@ func (s *site) mounts() []string {
 	var found []string
 	for _, line := range s.podman("unshare", "cat", "/proc/self/mountinfo") {
 		fields := strings.Fields(line)
-		if len(fields) < 5 || filepath.Base(fields[4]) != "merged" {
+		if len(fields) < 5 || filepath.Base(fields[4]) != "merged" || !strings.HasPrefix(fields[4], s.storage) {
 			continue
 		}
 		if !slices.Contains(inUse, filepath.Base(filepath.Dir(fields[4]))) {
@@ -171,6 +174,11 @@ func networks() []string {
 		}
 	}
 	return found
+}
+
+// userStorage is where the user's engine keeps its containers.
+func userStorage() string {
+	return filepath.Join(home(), ".local/share/containers/storage")
 }
 
 func home() string { return os.Getenv("HOME") }

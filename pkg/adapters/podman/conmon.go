@@ -24,6 +24,7 @@ const endTimeout = time.Second
 type monitor struct {
 	conmon, first *os.File // pidfds
 	pid           int      // conmon's
+	bundle        string   // directory of the container's config.json
 }
 
 // monitorOf finds the conmon of a container by its first process, whose
@@ -37,10 +38,14 @@ func monitorOf(container string, pid int) *monitor {
 	// Each number is looked at only after it was opened: it could have become
 	// another process's before.
 	parent := parentOf(pid)
-	m := &monitor{openProcess(parent), first, parent}
-	if m.conmon == nil || !monitors(parent, container) {
+	m := &monitor{openProcess(parent), first, parent, ""}
+	argv := commandOf(parent)
+	if m.conmon == nil || !monitors(argv, container) {
 		m.close()
 		return nil
+	}
+	if i := slices.Index(argv, "-b"); i >= 0 && i+1 < len(argv) {
+		m.bundle = argv[i+1]
 	}
 	return m
 }
@@ -56,14 +61,17 @@ func openProcess(pid int) *os.File {
 	return os.NewFile(uintptr(fd), "pidfd")
 }
 
-// monitors reports whether a process is the conmon of a container.
-func monitors(pid int, container string) bool {
+func commandOf(pid int) []string {
 	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
-		return false
+		return nil
 	}
-	argv := strings.Split(string(args), "\x00")
-	return filepath.Base(argv[0]) == "conmon" && slices.Contains(argv, container)
+	return strings.Split(string(args), "\x00")
+}
+
+// monitors reports whether a command is the conmon of a container.
+func monitors(argv []string, container string) bool {
+	return len(argv) > 0 && filepath.Base(argv[0]) == "conmon" && slices.Contains(argv, container)
 }
 
 // stepBack lets the engine's removal go before the cleanup command, which would

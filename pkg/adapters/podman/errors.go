@@ -39,6 +39,7 @@ const (
 var rules = []rule{
 	// resources
 	{[]string{"no space left on device"}, adapters.ErrExhausted, hintDisk},
+	{[]string{"database or disk is full"}, adapters.ErrExhausted, hintDisk},
 	// Every container has a session keyring, and a user has 200 keys.
 	{[]string{"join keyctl", "disk quota exceeded"}, adapters.ErrExhausted, hintKeys},
 	{[]string{"disk quota exceeded"}, adapters.ErrExhausted, hintDisk},

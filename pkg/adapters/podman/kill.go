@@ -48,7 +48,15 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		// itself, and fails when it cannot.
 		monitor.kill(ctx)
 	}
-	if err := a.removeSandbox(ctx, conn, s); err != nil {
+	err = a.removeSandbox(ctx, conn, s)
+	if errors.Is(mapError(err), adapters.ErrExhausted) {
+		full := conn.removeFromFull(ctx, s.ID, monitor)
+		a.log.Info("removed from a full disk", "sandbox", id, "full", err, "error", full)
+		if full == nil {
+			err = nil
+		}
+	}
+	if err != nil {
 		_ = a.graves.Forget(id)
 		return mapError(err)
 	}
@@ -115,8 +123,8 @@ func (a *Adapter) clear(ctx context.Context, id string, claim *statedir.Claim) e
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	if unshared := unshared(ctx, "rm", "-rf", "--", a.dirs.Sandbox(id)); unshared != nil {
-		return fmt.Errorf("%w; %w", err, unshared)
+	if _, cli := unshared(ctx, "rm", "-rf", "--", a.dirs.Sandbox(id)); cli != nil {
+		return fmt.Errorf("%w; %w", err, cli)
 	}
 	return claim.Remove()
 }

@@ -124,7 +124,8 @@ func (a *Adapter) rebind(ctx context.Context, pid int, started, dir string) erro
 	if err != nil {
 		return err
 	}
-	return unshared(ctx, append([]string{agent}, rebind.Args(pid, started, dir)...)...)
+	_, err = unshared(ctx, append([]string{agent}, rebind.Args(pid, started, dir)...)...)
+	return err
 }
 
 // sharedWith reports whether a directory of this host is the one that a sandbox

@@ -2,6 +2,7 @@ package podman
 
 import (
 	"context"
+	"errors"
 
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -13,7 +14,11 @@ func (a *Adapter) Pause(ctx context.Context, id string) error {
 		return err
 	}
 	a.settle(id)
-	return mapError(conn.pauseContainer(ctx, s.ID))
+	err = mapError(conn.pauseContainer(ctx, s.ID))
+	if errors.Is(err, adapters.ErrExhausted) {
+		a.thawUnknown(ctx, conn, s.ID)
+	}
+	return err
 }
 
 // Resume thaws the sandbox and starts its idle time anew: the agent's clock has

@@ -176,6 +176,9 @@ func (a *Adapter) uncommit(ctx context.Context, conn *connection, s *sandbox, re
 	if errors.Is(mapError(left), adapters.ErrNotFound) {
 		left = nil
 	}
+	if errors.Is(mapError(why), adapters.ErrExhausted) {
+		a.thawUnknown(ctx, conn, s.ID)
+	}
 	now, err := conn.find(ctx, a.root, s.info.ID)
 	if err == nil && now != nil && now.info.State == adapters.StatePaused && s.info.State == adapters.StateRunning {
 		err = conn.unpauseContainer(ctx, s.ID)

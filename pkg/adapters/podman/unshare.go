@@ -12,15 +12,18 @@ import (
 )
 
 // unshared runs a program as the root of the user's range of ids, with the
-// engine's mounts in sight, which only podman's CLI can arrange.
-func unshared(ctx context.Context, args ...string) error {
+// engine's mounts in sight, which only podman's CLI can arrange, and returns what
+// it printed.
+func unshared(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "podman", append([]string{"unshare"}, args...)...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), namesEngine)
-	out, err := cmd.CombinedOutput()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("podman unshare %s: %w: %s", filepath.Base(args[0]), err, bytes.TrimSpace(out))
+		err = fmt.Errorf("podman unshare %s: %w: %s", filepath.Base(args[0]), err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	return nil
+	return out, err
 }
 
 // namesEngine recognizes the variables by which podman becomes the client of a
