@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"os"
@@ -52,7 +51,7 @@ func (s *Source) Hash(in *Inputs) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:hashLength], nil
 }
 
-func (s *Source) hashFiles(h hash.Hash) error {
+func (s *Source) hashFiles(h io.Writer) error {
 	buf := make([]byte, 256<<10)
 	return s.walk(func(root *os.Root, e Entry) error {
 		mode := e.Info.Mode()

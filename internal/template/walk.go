@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 )
 
 // Entry is a file of the context that the recipe may use.
@@ -31,27 +32,43 @@ func (s *Source) walk(f func(*os.Root, Entry) error) error {
 }
 
 func (s *Source) walkDir(root *os.Root, dir string, above parent, f func(Entry) error) error {
-	names, err := fs.ReadDir(root.FS(), dir)
+	names, err := namesIn(root, dir)
 	if err != nil {
 		return err
 	}
-	for _, d := range names {
-		name := path.Join(dir, d.Name())
-		if err := s.visit(root, name, d, above, f); err != nil {
+	for _, name := range names {
+		if err := s.visit(root, path.Join(dir, name), above, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Source) visit(root *os.Root, name string, d fs.DirEntry, above parent, f func(Entry) error) error {
+// namesIn lists a directory. It is by far the most that is kept of a context in
+// memory: entries as os.ReadDir gives them would take ten times as much.
+func namesIn(root *os.Root, dir string) ([]string, error) {
+	d, err := root.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func (s *Source) visit(root *os.Root, name string, above parent, f func(Entry) error) error {
 	ignored, match, err := s.Ignore.ignores(filepath.FromSlash(name), above)
 	if err != nil {
 		return err
 	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return fmt.Errorf("context: %w", err)
+	}
 	wanted := !ignored && s.Recipe.uses(name)
 	if wanted {
-		entry, err := entryOf(root, name, d)
+		entry, err := entryOf(root, name, info)
 		if err != nil {
 			return err
 		}
@@ -59,18 +76,14 @@ func (s *Source) visit(root *os.Root, name string, d fs.DirEntry, above parent, 
 			return err
 		}
 	}
-	if d.IsDir() && (wanted || ignored && s.Ignore.excepts() || !ignored && s.Recipe.leadsTo(name)) {
+	if info.IsDir() && (wanted || ignored && s.Ignore.excepts() || !ignored && s.Recipe.leadsTo(name)) {
 		return s.walkDir(root, name, match, f)
 	}
 	return nil
 }
 
-func entryOf(root *os.Root, name string, d fs.DirEntry) (Entry, error) {
-	info, err := d.Info()
-	if err != nil {
-		return Entry{}, err
-	}
-	e := Entry{Name: name, Info: info}
+func entryOf(root *os.Root, name string, info fs.FileInfo) (e Entry, err error) {
+	e = Entry{Name: name, Info: info}
 	switch info.Mode().Type() {
 	case 0, fs.ModeDir:
 	case fs.ModeSymlink:
