@@ -63,7 +63,7 @@ func (s *Source) hashFiles(h io.Writer) error {
 		fmt.Fprintf(h, "%d:%s %v ", len(e.Name), e.Name, mode)
 		f, err := root.Open(e.Name)
 		if err != nil {
-			return err
+			return fmt.Errorf("context: %w", err)
 		}
 		defer f.Close()
 		n, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buf)

@@ -20,7 +20,8 @@ type Recipe struct {
 	Sources []string
 	All     bool
 
-	lines map[string]int // where each instruction begins
+	lines       map[string]int // where each instruction begins
+	sourceLines map[string]int // where each source is named last
 }
 
 // Line is where an instruction begins, as a builder quotes it, or zero.
@@ -37,7 +38,7 @@ func Parse(text []byte) (*Recipe, error) {
 	if err != nil {
 		return nil, atLine(err)
 	}
-	r := &Recipe{Text: text, lines: make(map[string]int)}
+	r := &Recipe{Text: text, lines: make(map[string]int), sourceLines: make(map[string]int)}
 	var from bool
 	for _, n := range result.AST.Children {
 		r.lines[normal(n.Original)] = n.StartLine
@@ -96,14 +97,14 @@ func (r *Recipe) copies(n *parser.Node) error {
 		return fmt.Errorf("%s needs a source and a destination", strings.ToUpper(n.Value))
 	}
 	for _, source := range words[:len(words)-1] {
-		if err := r.source(source); err != nil {
+		if err := r.source(source, n.StartLine); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Recipe) source(s string) error {
+func (r *Recipe) source(s string, line int) error {
 	switch {
 	case strings.HasPrefix(s, "<<"), strings.Contains(s, "://"), strings.HasPrefix(s, "git@"):
 		return nil // here, or elsewhere
@@ -123,6 +124,7 @@ func (r *Recipe) source(s string) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	r.Sources = append(r.Sources, clean)
+	r.sourceLines[clean] = line
 	return nil
 }
 

@@ -72,6 +72,14 @@ func newSource(dir, file string, text []byte) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, refuse(fs.ErrNotExist, err)
+	}
+	defer root.Close()
+	if err := recipe.followLinks(root); err != nil {
+		return nil, within(cmp.Or(file, "recipe"), err)
+	}
 	return &Source{Dir: dir, File: file, Recipe: recipe, Ignore: ignore}, nil
 }
 

@@ -72,7 +72,7 @@ func pack(t *tar.Writer, root *os.Root, e Entry, buf []byte) error {
 	}
 	f, err := root.Open(e.Name)
 	if err != nil {
-		return err
+		return fmt.Errorf("context: %w", err)
 	}
 	defer f.Close()
 	// The size is that of the file that is open now: it may be another one.

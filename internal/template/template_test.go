@@ -139,7 +139,7 @@ func names(t *testing.T, s *Source) []string {
 }
 
 func TestSendsWhatIsUsed(t *testing.T) {
-	files := []string{"a: 1", "b/c: 2", "b/d/e: 3", "f.py: 4", "g.py: 5", "l -> /etc/passwd", "big: x"}
+	files := []string{"a: 1", "b/c: 2", "b/d/e: 3", "f.py: 4", "g.py: 5", "l -> g.py", "big: x"}
 	for recipe, want := range map[string][]string{
 		"COPY a /":          {"a"},
 		"COPY b /":          {"b", "b/c", "b/d", "b/d/e"},
@@ -152,6 +152,35 @@ func TestSendsWhatIsUsed(t *testing.T) {
 		s := open(t, tree(t, append(files, "Dockerfile: FROM x\n"+recipe)...))
 		if got := names(t, s); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", recipe, got, want)
+		}
+	}
+}
+
+func TestSendsWhatLinksLeadTo(t *testing.T) {
+	files := []string{"a: 1", "d/x: 2", "d/[y]: 3", "d/up -> ../a", "l -> a", "ll -> l", "dir -> d", "abs -> /d/x", "odd -> d/[y]", "z: 4"}
+	for recipe, want := range map[string][]string{
+		"COPY l /":      {"a", "l"},
+		"COPY ll /":     {"a", "l", "ll"},
+		"COPY l* /":     {"a", "l", "ll"},
+		"COPY dir /":    {"d", "d/[y]", "d/up", "d/x", "dir"},
+		"COPY dir/x /":  {"d/x", "dir"},
+		"COPY dir/u* /": {"a", "d/up", "dir"},
+		"COPY abs /":    {"abs", "d/x"},
+		"COPY odd /":    {"d/[y]", "odd"},
+	} {
+		s := open(t, tree(t, append(files, "Dockerfile: FROM x\n"+recipe)...))
+		if got := names(t, s); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", recipe, got, want)
+		}
+	}
+}
+
+func TestRefusesLinksToNothing(t *testing.T) {
+	for link, target := range map[string]string{"out": "/etc/passwd", "up": "../../etc/passwd", "self": "self"} {
+		dir := tree(t, "Dockerfile: FROM x\n\nCOPY "+link+" /", link+" -> "+target)
+		_, err := Open(dir, "")
+		if !errors.Is(err, adapters.ErrInvalid) || !strings.Contains(err.Error(), "line 3: "+link+": "+link+" is ") {
+			t.Errorf("%s: %v", link, err)
 		}
 	}
 }

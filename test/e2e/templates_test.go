@@ -1,11 +1,20 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -15,12 +24,13 @@ import (
 
 var _ = Describe("qs templates", needsEngine, func() {
 	var name, dir string
+	var base string
 	recipe := func(text string) {
 		GinkgoHelper()
-		Expect(os.WriteFile(filepath.Join(dir, "e2b.Dockerfile"), []byte("FROM "+os.Getenv("QS_IMAGE")+"\n"+text), 0o644)).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(dir, "e2b.Dockerfile"), []byte("FROM "+base+"\n"+text), 0o644)).To(Succeed())
 	}
 	BeforeEach(func() {
-		name, dir = "qs-e2e-"+strings.ToLower(rand.Text())[:10], GinkgoT().TempDir()
+		name, dir, base = "qs-e2e-"+strings.ToLower(rand.Text())[:10], GinkgoT().TempDir(), os.Getenv("QS_IMAGE")
 		DeferCleanup(func(ctx SpecContext) { qs(ctx, "templates", "rm", "--force", name) })
 	})
 
@@ -67,14 +77,75 @@ var _ = Describe("qs templates", needsEngine, func() {
 		Expect(out.Code).To(Equal(1))
 		Expect(out.Stderr).To(MatchRegexp(`(?s)said\nqs: build template: line 3: RUN echo said; exit 3: .*exit status 3\n`))
 	})
+	// The working containers of a build are called after its base image.
+	ownBase := func(ctx SpecContext) (left func() []string) {
+		GinkgoHelper()
+		base = "localhost/" + name + "-base"
+		podman := func(ctx context.Context, args ...string) string {
+			GinkgoHelper()
+			out, err := exec.CommandContext(ctx, "podman", args...).CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), "%s", out)
+			return string(out)
+		}
+		podman(ctx, "tag", os.Getenv("QS_IMAGE"), base)
+		DeferCleanup(func(ctx SpecContext) { podman(ctx, "untag", os.Getenv("QS_IMAGE"), base) })
+		return func() []string {
+			containers := strings.Fields(podman(ctx, "ps", "--all", "--external", "--format", "{{.Names}}"))
+			return slices.DeleteFunc(containers, func(c string) bool { return !strings.HasPrefix(c, name) })
+		}
+	}
 	It("stops at an interrupt, and leaves no container behind", limit, func(ctx SpecContext) {
+		left := ownBase(ctx)
 		recipe("RUN echo ready; sleep 1000\n")
 		session := start(command(ctx, "templates", "build", dir, "--name", name))
 		eventually(ctx, session.Err).Should(gbytes.Say(`\nready\n`))
+		Expect(left()).NotTo(BeEmpty())
 		session.Interrupt()
 		eventually(ctx, session).Should(gexec.Exit(130))
+		Expect(left()).To(BeEmpty())
 		Expect(qs(ctx, "templates", "show", name).Code).To(Equal(3))
 	})
+	It("leaves no container behind when a command fails, or a file is not there", limit, func(ctx SpecContext) {
+		left := ownBase(ctx)
+		for _, last := range []string{"RUN false", "COPY nothing /", "COPY --from=nowhere /a /b", "USER nobody-here\nRUN true"} {
+			recipe("RUN true\n" + last + "\n")
+			Expect(qs(ctx, "templates", "build", dir, "--name", name).Code).To(Equal(1), last)
+			Expect(left()).To(BeEmpty(), last)
+		}
+	})
+	for what, c := range map[string]struct {
+		files int
+		bytes int64
+		slow  bool
+	}{
+		"3,000 files": {3_000, 0, false}, "200 MB": {2, 200 << 20, false}, "50,000 files": {50_000, 0, true}, "2 GB": {2, 2 << 30, true},
+	} {
+		It("takes a context of "+what+" through little memory", SpecTimeout(10*time.Minute), func(ctx SpecContext) {
+			if c.slow && os.Getenv("QS_TEST_SLOW") == "" {
+				Skip("lacks patience: QS_TEST_SLOW is not set")
+			}
+			recipe("COPY files /files\nRUN ls /files | wc -l >/count\n")
+			Expect(os.Mkdir(filepath.Join(dir, "files"), 0o755)).To(Succeed())
+			for i := range c.files {
+				file, err := os.Create(filepath.Join(dir, "files", strconv.Itoa(i)))
+				Expect(err).NotTo(HaveOccurred())
+				_, err = io.CopyN(file, rand.Reader, min(c.bytes, 16<<20))
+				Expect(errors.Join(err, file.Truncate(c.bytes/int64(c.files)), file.Close())).To(Succeed())
+			}
+			cmd := command(ctx, "templates", "build", dir, "--name", name)
+			session := start(cmd)
+			// All has been sent by the time of the last step.
+			eventually(ctx, session.Err).Should(gbytes.Say(`\n\[3/`))
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+			Expect(err).NotTo(HaveOccurred())
+			most, err := strconv.Atoi(string(regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)[1]))
+			Expect(err).NotTo(HaveOccurred())
+			GinkgoWriter.Printf("%s: %d kB\n", what, most)
+			Expect(most).To(BeNumerically("<", 32<<10))
+			eventually(ctx, session).Should(gexec.Exit(0))
+			Expect(ok(ctx, "run", "--template", name, "--", "cat", "/count")).To(Equal(strconv.Itoa(c.files)))
+		})
+	}
 	It("reads secrets from files and arguments from the command line", limit, func(ctx SpecContext) {
 		secret := filepath.Join(GinkgoT().TempDir(), "secret")
 		Expect(os.WriteFile(secret, []byte("12345"), 0o600)).To(Succeed())
