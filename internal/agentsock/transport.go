@@ -24,7 +24,7 @@ const maxHeaderBytes = 64 << 10
 // Responses as a whole are not bounded in size or time, for some are streams;
 // their readers bound them.
 func Transport(dir string, port int) *http.Transport {
-	return newTransport(func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dir, port) })
+	return inDirectory(dir).Transport("", port)
 }
 
 func newTransport(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
@@ -39,21 +39,40 @@ func newTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 	}
 }
 
-func dial(ctx context.Context, dir string, port int) (net.Conn, error) {
-	if port != adapters.AgentPort {
-		return DialPort(ctx, dir, port)
+// A Dialer connects to the agent of a sandbox. The connection has a CloseWrite
+// method.
+type Dialer func(ctx context.Context, id string) (net.Conn, error)
+
+// Directories returns the Dialer of sandboxes whose sockets are in directories
+// that dirOf knows.
+func Directories(dirOf func(id string) string) Dialer {
+	return func(ctx context.Context, id string) (net.Conn, error) {
+		conn, err := Dial(ctx, dirOf(id))
+		if err != nil { // a nil UnixConn is no nil Conn
+			return nil, err
+		}
+		return conn, nil
 	}
-	conn, err := Dial(ctx, dir)
-	if err != nil { // a nil UnixConn is no nil Conn
-		return nil, err
+}
+
+func inDirectory(dir string) Dialer { return Directories(func(string) string { return dir }) }
+
+// Transport is as the function of that name, for a sandbox that d connects to.
+func (d Dialer) Transport(id string, port int) *http.Transport {
+	return newTransport(func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dial(ctx, id, port) })
+}
+
+func (d Dialer) dial(ctx context.Context, id string, port int) (net.Conn, error) {
+	if port == adapters.AgentPort {
+		return d(ctx, id)
 	}
-	return conn, nil
+	return d.tunnel(ctx, id, port)
 }
 
 // Pool holds the idle connections to many sandboxes, so that there is one
 // place to give them back. It is safe for concurrent use.
 type Pool struct {
-	dirOf     func(id string) string
+	dialer    Dialer
 	mend      Mender
 	transport *http.Transport
 }
@@ -63,10 +82,10 @@ type Pool struct {
 // otherwise: lost, where it knows no better.
 type Mender func(ctx context.Context, id string, lost error) error
 
-// NewPool returns a Pool of the sandboxes whose directories dirOf knows. mend
-// is asked when a sandbox has no socket there; nil mends nothing.
-func NewPool(dirOf func(id string) string, mend Mender) *Pool {
-	p := &Pool{dirOf: dirOf, mend: mend}
+// NewPool returns a Pool of the sandboxes that dialer connects to. mend is asked
+// when one has no socket; nil mends nothing.
+func NewPool(dialer Dialer, mend Mender) *Pool {
+	p := &Pool{dialer: dialer, mend: mend}
 	p.transport = newTransport(p.dial)
 	return p
 }
@@ -94,14 +113,14 @@ func (p *Pool) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 // DialPort opens a byte stream to a port of a sandbox: to the agent itself at
 // the agent's own, and through its tunnel at any other.
 func (p *Pool) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
-	conn, err := dial(ctx, p.dirOf(id), port)
+	conn, err := p.dialer.dial(ctx, id, port)
 	if err == nil || p.mend == nil || !lost(err) {
 		return conn, err
 	}
 	if err := p.mend(ctx, id, err); err != nil {
 		return nil, err
 	}
-	return dial(ctx, p.dirOf(id), port)
+	return p.dialer.dial(ctx, id, port)
 }
 
 // lost reports whether an error of dialing says that there is no socket, or

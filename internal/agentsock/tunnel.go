@@ -19,9 +19,13 @@ import (
 // DialPort opens a byte stream to a TCP port inside the sandbox, through the
 // agent's tunnel. The connection has a CloseWrite method, as TCP ones do.
 func DialPort(ctx context.Context, dir string, port int) (net.Conn, error) {
+	return inDirectory(dir).tunnel(ctx, "", port)
+}
+
+func (d Dialer) tunnel(ctx context.Context, id string, port int) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := Dial(ctx, dir)
+	conn, err := d(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func DialPort(ctx context.Context, dir string, port int) (net.Conn, error) {
 }
 
 // upgrade turns a connection to the agent into one to the port.
-func upgrade(conn *net.UnixConn, port int) (*tunnelConn, error) {
+func upgrade(conn net.Conn, port int) (*tunnelConn, error) {
 	_, err := fmt.Fprintf(conn, "GET %s?port=%d HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
 		agentapi.PathTunnel, port, agentapi.TunnelProtocol)
 	if err != nil {
@@ -91,4 +95,4 @@ type tunnelConn struct {
 func (c *tunnelConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // CloseWrite ends the stream to the sandbox and leaves the other one open.
-func (c *tunnelConn) CloseWrite() error { return c.Conn.(*net.UnixConn).CloseWrite() }
+func (c *tunnelConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }

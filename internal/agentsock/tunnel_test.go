@@ -173,7 +173,7 @@ func TestPool(t *testing.T) {
 			io.Copy(io.Discard, r)
 		})
 	}
-	pool := NewPool(func(id string) string { return cmp.Or(dirs[id], "/nonexistent") }, nil)
+	pool := NewPool(Directories(func(id string) string { return cmp.Or(dirs[id], "/nonexistent") }), nil)
 	defer pool.Close()
 	for _, test := range []struct {
 		id   string

@@ -49,7 +49,7 @@ func (e *Engine) Registry() *adapters.Registry {
 
 // Open is an [adapters.Factory].
 func (e *Engine) Open(cfg adapters.Config) (adapters.Adapter, error) {
-	return &Adapter{engine: e, root: cfg.Root, pool: agentsock.NewPool(e.sockets, nil)}, nil
+	return &Adapter{engine: e, root: cfg.Root, pool: agentsock.NewPool(agentsock.Directories(e.sockets), nil)}, nil
 }
 
 // Close ends every sandbox and removes the snapshots.

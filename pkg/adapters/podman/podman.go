@@ -115,7 +115,7 @@ func New(cfg adapters.Config) *Adapter {
 		host:    localHost{},
 		grace:   defaultGrace,
 	}
-	a.pool = agentsock.NewPool(dirs.Sandbox, a.mend)
+	a.pool = agentsock.NewPool(agentsock.Directories(dirs.Sandbox), a.mend)
 	return a
 }
 
