@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/containers/podman/v5/pkg/bindings"
+
+	"github.com/quixand/quixand/internal/local"
+	"github.com/quixand/quixand/pkg/adapters"
 )
 
 // The calls of Podman's API that this adapter makes. The bindings carry them:
@@ -31,6 +36,37 @@ type container struct {
 	ExitedAt int64 // Unix time
 	ExitCode int
 	Ports    []portMapping
+}
+
+// neutral is the container in the words of all engines.
+func (c *container) neutral() local.Container {
+	n := local.Container{
+		ID: c.ID, Labels: c.Labels, State: stateOf(c.State), Pid: c.Pid,
+		Ended: c.Exited, ExitCode: c.ExitCode,
+	}
+	if len(c.Names) > 0 {
+		n.Name = c.Names[0]
+	}
+	if c.Exited {
+		n.EndedAt = time.Unix(c.ExitedAt, 0)
+	}
+	for _, p := range c.Ports {
+		n.Ports = append(n.Ports, adapters.PortMapping{Port: int(p.ContainerPort), HostPort: int(p.HostPort)})
+	}
+	return n
+}
+
+func stateOf(state string) adapters.State {
+	switch state {
+	case "configured", "created", "initialized":
+		return adapters.StateCreating
+	case "running":
+		return adapters.StateRunning
+	case "paused":
+		return adapters.StatePaused
+	default: // stopping, stopped, exited, removing, unknown
+		return adapters.StateStopped
+	}
 }
 
 // systemInfo is what the engine says about itself and its host.
@@ -54,124 +90,120 @@ type createdContainer struct {
 	Warnings []string
 }
 
-func (c *connection) createContainer(ctx context.Context, spec *containerSpec) (made createdContainer, err error) {
+func (e *engine) createContainer(ctx context.Context, spec *containerSpec) (made createdContainer, err error) {
 	body, err := json.Marshal(spec)
 	if err != nil {
 		return made, err
 	}
-	return made, c.call(ctx, http.MethodPost, "/containers/create", nil, bytes.NewReader(body), &made)
+	return made, e.call(ctx, http.MethodPost, "/containers/create", nil, bytes.NewReader(body), &made)
 }
 
-func (c *connection) startContainer(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/containers/%s/start", nil, nil, nil, id)
+// Start starts a container's first process.
+func (e *engine) Start(ctx context.Context, id string) error {
+	return e.call(ctx, http.MethodPost, "/containers/%s/start", nil, nil, nil, id)
 }
 
 // removeContainer kills without grace and removes, volumes included.
-func (c *connection) removeContainer(ctx context.Context, id string) error {
+func (e *engine) removeContainer(ctx context.Context, id string) error {
 	query := url.Values{"force": {"true"}, "timeout": {"0"}, "volumes": {"true"}}
-	err := c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+	err := e.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
 	if diedMeanwhile(err) {
-		err = c.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
+		err = e.call(ctx, http.MethodDelete, "/containers/%s", query, nil, nil, id)
 	}
 	return err
 }
 
 // listBuilding lists the containers that are not the engine's own but somebody's
 // who shares its store, such as a builder's.
-func (c *connection) listBuilding(ctx context.Context) (found []container, err error) {
+func (e *engine) listBuilding(ctx context.Context) (found []container, err error) {
 	query := url.Values{"all": {"true"}, "external": {"true"}}
-	err = c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	err = e.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 	return slices.DeleteFunc(found, func(o container) bool { return o.State != "storage" }), err
 }
 
-// waitContainer returns the exit code once the container has ended. By its full
+// Wait returns the exit code once the container has ended. By its full
 // id this works for a while after its removal, too.
-func (c *connection) waitContainer(ctx context.Context, id string) (code int, err error) {
-	return code, c.call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
+func (e *engine) Wait(ctx context.Context, id string) (code int, err error) {
+	return code, e.call(ctx, http.MethodPost, "/containers/%s/wait", nil, nil, &code, id)
 }
 
-func (c *connection) pauseContainer(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/containers/%s/pause", nil, nil, nil, id)
+// Pause freezes a container by its control group.
+func (e *engine) Pause(ctx context.Context, id string) error {
+	err := e.call(ctx, http.MethodPost, "/containers/%s/pause", nil, nil, nil, id)
+	if errors.Is(err, adapters.ErrExhausted) {
+		e.thawUnknown(ctx, id)
+	}
+	return err
 }
 
-func (c *connection) unpauseContainer(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/containers/%s/unpause", nil, nil, nil, id)
+// Unpause thaws a container.
+func (e *engine) Unpause(ctx context.Context, id string) error {
+	return e.call(ctx, http.MethodPost, "/containers/%s/unpause", nil, nil, nil, id)
 }
 
-func (c *connection) renameContainer(ctx context.Context, id, name string) error {
-	return c.call(ctx, http.MethodPost, "/containers/%s/rename", url.Values{"name": {name}}, nil, nil, id)
+// Rename gives a container another name.
+func (e *engine) Rename(ctx context.Context, id, name string) error {
+	return e.call(ctx, http.MethodPost, "/containers/%s/rename", url.Values{"name": {name}}, nil, nil, id)
 }
 
-func (c *connection) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
+func (e *engine) listContainers(ctx context.Context, labels ...string) (found []container, err error) {
 	query := url.Values{"all": {"true"}, "filters": {asJSON(map[string][]string{"label": labels})}}
-	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	return found, e.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
 // listStored lists containers by the names that a sandbox's can have, and among
 // them those that are in the engine's store alone.
-func (c *connection) listStored(ctx context.Context, id string) (found []container, err error) {
-	name := "^" + containerName(id) + `(\.|$)`
+func (e *engine) listStored(ctx context.Context, container string) (found []container, err error) {
+	name := "^" + container + `(\.|$)`
 	query := url.Values{"all": {"true"}, "external": {"true"}, "filters": {asJSON(map[string][]string{"name": {name}})}}
-	return found, c.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	return found, e.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
 }
 
 // lookInside has the engine list a container's processes, which it can do while
 // there are any.
-func (c *connection) lookInside(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodGet, "/containers/%s/top", nil, nil, nil, id)
+func (e *engine) lookInside(ctx context.Context, id string) error {
+	return e.call(ctx, http.MethodGet, "/containers/%s/top", nil, nil, nil, id)
 }
 
 // runtimeOf returns the OCI runtime that a container was made for.
-func (c *connection) runtimeOf(ctx context.Context, id string) (string, error) {
+func (e *engine) runtimeOf(ctx context.Context, id string) (string, error) {
 	var data struct{ OCIRuntime string }
-	err := c.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
+	err := e.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
 	return data.OCIRuntime, err
 }
 
-// outOfMemory reports whether the kernel has killed the container's first
+// OutOfMemory reports whether the kernel has killed the container's first
 // process for want of memory, by what its monitor has seen.
-func (c *connection) outOfMemory(ctx context.Context, id string) (bool, error) {
+func (e *engine) OutOfMemory(ctx context.Context, id string) (bool, error) {
 	var data struct{ State struct{ OOMKilled bool } }
-	err := c.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
+	err := e.call(ctx, http.MethodGet, "/containers/%s/json", nil, nil, &data, id)
 	return data.State.OOMKilled, err
 }
 
-func (c *connection) containerExists(ctx context.Context, id string) (bool, error) {
-	return c.exists(ctx, "/containers/%s/exists", id)
-}
-
-func (c *connection) imageExists(ctx context.Context, name string) (bool, error) {
-	return c.exists(ctx, "/images/%s/exists", name)
-}
-
-func (c *connection) exists(ctx context.Context, path, name string) (bool, error) {
-	resp, err := c.request(ctx, http.MethodGet, path, nil, nil, name)
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotFound {
+func (e *engine) containerExists(ctx context.Context, id string) (bool, error) {
+	err := e.call(ctx, http.MethodGet, "/containers/%s/exists", nil, nil, nil, id)
+	if errors.Is(err, adapters.ErrNotFound) {
 		return false, nil
 	}
-	return true, resp.Process(nil)
+	return err == nil, err
 }
 
 // sizeOf returns how many bytes a container has written. The engine looks at each
 // file for that.
-func (c *connection) sizeOf(ctx context.Context, id string) (int64, error) {
+func (e *engine) sizeOf(ctx context.Context, id string) (int64, error) {
 	var data struct{ SizeRw int64 }
-	err := c.call(ctx, http.MethodGet, "/containers/%s/json", url.Values{"size": {"true"}}, nil, &data, id)
+	err := e.call(ctx, http.MethodGet, "/containers/%s/json", url.Values{"size": {"true"}}, nil, &data, id)
 	return data.SizeRw, err
 }
 
 // memoryOf returns how much memory a container uses, or zero where no controller
 // counts it.
-func (c *connection) memoryOf(ctx context.Context, id string) (int64, error) {
+func (e *engine) memoryOf(ctx context.Context, id string) (int64, error) {
 	var data struct {
 		Stats []struct{ MemUsage int64 }
 	}
 	query := url.Values{"containers": {id}, "stream": {"false"}}
-	err := c.call(ctx, http.MethodGet, "/containers/stats", query, nil, &data)
+	err := e.call(ctx, http.MethodGet, "/containers/stats", query, nil, &data)
 	if err != nil || len(data.Stats) != 1 {
 		return 0, err
 	}
@@ -188,45 +220,52 @@ type image struct {
 	Containers int
 }
 
-// commitContainer makes an image of a container's file system. The changes are
-// in the words of a Containerfile.
-func (c *connection) commitContainer(ctx context.Context, id string, q commitQuery) error {
-	return c.call(ctx, http.MethodPost, "/commit", q.values(id), nil, nil)
+// Commit makes an image of a container's file system.
+func (e *engine) Commit(ctx context.Context, id, repo, tag string, pause bool) error {
+	err := e.call(ctx, http.MethodPost, "/commit", commitQuery{repo, tag, pause}.values(id), nil, nil)
+	if errors.Is(err, adapters.ErrExhausted) {
+		e.thawUnknown(ctx, id)
+	}
+	return err
 }
 
 // listImages lists the images that a filter selects, without the layers that
 // only cache builds: those of a repository, whatever their tags, by "reference".
-func (c *connection) listImages(ctx context.Context, filter string, values ...string) (found []image, err error) {
+func (e *engine) listImages(ctx context.Context, filter string, values ...string) ([]*adapters.Image, error) {
 	query := url.Values{"filters": {asJSON(map[string][]string{filter: values})}}
-	return found, c.call(ctx, http.MethodGet, "/images/json", query, nil, &found)
-}
-
-// removeImage removes a name, and the image when that was its last; by force also
-// the containers that use it.
-func (c *connection) removeImage(ctx context.Context, name string, force bool) error {
-	query := url.Values{"force": {strconv.FormatBool(force)}}
-	return c.call(ctx, http.MethodDelete, "/images/%s", query, nil, nil, name)
+	var listed []image
+	if err := e.call(ctx, http.MethodGet, "/images/json", query, nil, &listed); err != nil {
+		return nil, err
+	}
+	found := make([]*adapters.Image, 0, len(listed))
+	for _, i := range listed {
+		found = append(found, &adapters.Image{
+			ID: i.ID, Names: i.Names, Created: time.Unix(i.Created, 0), Bytes: i.Size,
+			Labels: i.Labels, Containers: i.Containers,
+		})
+	}
+	return found, nil
 }
 
 // pullImage streams the engine's reports, one JSON object after the other.
-func (c *connection) pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
+func (e *engine) pullImage(ctx context.Context, name, policy string) (io.ReadCloser, error) {
 	query := url.Values{"reference": {name}, "policy": {policy}}
-	return c.stream(ctx, http.MethodPost, "/images/pull", query)
+	return e.stream(ctx, http.MethodPost, "/images/pull", query)
 }
 
 // events streams what has happened to containers with a label, and what happens
 // from now on where it is to follow, as JSON objects. Of several labels one
 // would do for the engine.
-func (c *connection) events(ctx context.Context, follow bool, since, label string) (io.ReadCloser, error) {
+func (e *engine) events(ctx context.Context, follow bool, since, label string) (io.ReadCloser, error) {
 	selected := asJSON(map[string][]string{"type": {"container"}, "label": {label}})
 	query := url.Values{"stream": {strconv.FormatBool(follow)}, "since": {since}, "filters": {selected}}
-	return c.stream(ctx, http.MethodGet, "/events", query)
+	return e.stream(ctx, http.MethodGet, "/events", query)
 }
 
 // getInfo takes the engine 100 ms.
-func (c *connection) getInfo(ctx context.Context) (info *systemInfo, err error) {
+func (e *engine) getInfo(ctx context.Context) (info *systemInfo, err error) {
 	info = new(systemInfo)
-	return info, c.call(ctx, http.MethodGet, "/info", nil, nil, info)
+	return info, e.call(ctx, http.MethodGet, "/info", nil, nil, info)
 }
 
 // asJSON is for parameters of a query, whose values always marshal.
@@ -239,38 +278,43 @@ func asJSON(v any) string {
 }
 
 // request sends one request. The path's verbs are filled with args.
-func (c *connection) request(ctx context.Context, method, path string, query url.Values, body io.Reader, args ...string) (*bindings.APIResponse, error) {
-	return c.DoRequest(ctx, body, method, path, query, nil, args...)
+func (e *engine) request(ctx context.Context, method, path string, query url.Values, header http.Header, body io.Reader, args ...string) (*bindings.APIResponse, error) {
+	conn, err := e.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := conn.DoRequest(ctx, body, method, path, query, header, args...)
+	return resp, mapError(err)
 }
 
 // call is a request with one answer, which is decoded into out.
-func (c *connection) call(ctx context.Context, method, path string, query url.Values, body io.Reader, out any, args ...string) error {
-	resp, err := c.request(ctx, method, path, query, body, args...)
+func (e *engine) call(ctx context.Context, method, path string, query url.Values, body io.Reader, out any, args ...string) error {
+	resp, err := e.request(ctx, method, path, query, nil, body, args...)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	return resp.Process(out)
+	return mapError(resp.Process(out))
 }
 
 // stream is a request whose answer goes on for a while.
-func (c *connection) stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
-	return c.open(ctx, method, path, query, nil)
+func (e *engine) stream(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	return e.open(ctx, method, path, query, nil)
 }
 
 // open is stream for a path with verbs, and with a tar stream to send or nil.
-func (c *connection) open(ctx context.Context, method, path string, query url.Values, tar io.Reader, args ...string) (io.ReadCloser, error) {
+func (e *engine) open(ctx context.Context, method, path string, query url.Values, tar io.Reader, args ...string) (io.ReadCloser, error) {
 	header := make(http.Header)
 	if tar != nil {
 		header.Set("Content-Type", "application/x-tar")
 	}
-	resp, err := c.DoRequest(ctx, tar, method, path, query, header, args...)
+	resp, err := e.request(ctx, method, path, query, header, tar, args...)
 	if err != nil {
 		return nil, err
 	}
 	if !resp.IsSuccess() {
 		defer resp.Body.Close()
-		return nil, resp.Process(nil)
+		return nil, mapError(resp.Process(nil))
 	}
 	return resp.Body, nil
 }

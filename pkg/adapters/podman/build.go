@@ -14,28 +14,28 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
 // BuildImage has the engine build an image, with the layers of earlier builds
 // as its cache.
-func (a *Adapter) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (string, error) {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
+func (e *engine) BuildImage(ctx context.Context, spec *adapters.BuildSpec) (string, error) {
+	if _, err := e.use(ctx); err != nil {
 		return "", err
 	}
-	a.sweepBuilds(ctx, conn)
-	m, err := a.markBuild()
+	e.Sweep(ctx)
+	m, err := e.markBuild()
 	if err != nil {
 		return "", mapError(err)
 	}
 	defer m.release()
 	b := &build{spec: spec}
-	if err = b.run(ctx, conn, m); err == nil || b.told {
+	if err = b.run(ctx, e, m); err == nil || b.told {
 		m.remove()
 		return b.id, err
 	}
-	return "", alsoLeft(err, a.endBuild(context.WithoutCancel(ctx), conn, m))
+	return "", local.AlsoLeft(err, e.endBuild(context.WithoutCancel(ctx), m))
 }
 
 // buildQuery is the build as the API's parameters have it.
@@ -101,12 +101,12 @@ const (
 
 // run has the engine build, and returns when it says how that has ended, or when
 // that takes too long after the end of ctx.
-func (b *build) run(ctx context.Context, conn *connection, m *mark) error {
+func (b *build) run(ctx context.Context, e *engine, m *mark) error {
 	longer, release := m.watch(ctx)
 	defer release()
 	query := buildQuery(b.spec)
 	query.Set("volume", m.volume())
-	reports, err := conn.open(longer, http.MethodPost, "/build", query, io.MultiReader(m.file(), b.spec.Context))
+	reports, err := e.open(longer, http.MethodPost, "/build", query, io.MultiReader(m.file(), b.spec.Context))
 	if err == nil {
 		defer reports.Close()
 		err = b.follow(reports)
@@ -126,7 +126,7 @@ func (b *build) follow(reports io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return b.end()
 		case err != nil:
-			return &transportError{err}
+			return &local.NoAnswer{Err: err}
 		case report.Error != "":
 			b.told = true
 			return b.failure(report.Error)
@@ -206,7 +206,7 @@ func (b *build) end() error {
 		b.line(b.rest)
 	}
 	if b.id == "" {
-		return &transportError{errors.New("the engine has ended the build without a word about the image")}
+		return &local.NoAnswer{Err: errors.New("the engine has ended the build without a word about the image")}
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ const (
 	markFile = ".quixand-build-"
 )
 
-func (a *Adapter) markBuild() (*mark, error) {
-	claim, err := a.builds.Create(strings.ToLower(rand.Text())[:20])
+func (e *engine) markBuild() (*mark, error) {
+	claim, err := e.builds.Create(strings.ToLower(rand.Text())[:20])
 	return &mark{claim}, err
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quixand/quixand/internal/local"
 )
 
 // A build whose client hangs up goes on until its command ends by itself, and
@@ -29,7 +31,7 @@ const (
 // watch returns a context for the build that outlives ctx for a moment, in
 // which the build's commands are killed. release ends both.
 func (m *mark) watch(ctx context.Context) (longer context.Context, release func()) {
-	longer, cancel := outlive(ctx, stopGrace)
+	longer, cancel := local.Outlive(ctx, stopGrace)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -17,21 +17,21 @@ import (
 // engine's service exits meanwhile, what it has made outlives that. The next
 // call finds the mark, which nobody claims, and with its help the rest.
 
-// sweepBuilds ends the builds of this user that nobody waits for.
-func (a *Adapter) sweepBuilds(ctx context.Context, conn *connection) {
-	ids, err := a.builds.IDs()
+// Sweep ends the builds of this user that nobody waits for.
+func (e *engine) Sweep(ctx context.Context) {
+	ids, err := e.builds.IDs()
 	if err != nil {
-		a.log.Debug("sweep builds", "error", err)
+		e.log.Debug("sweep builds", "error", err)
 	}
 	for _, id := range ids {
-		claim, err := a.builds.Claim(id)
+		claim, err := e.builds.Claim(id)
 		if err != nil {
 			continue // somebody waits for it, or is at it, or it is gone
 		}
 		m := &mark{claim}
-		err = a.endBuild(ctx, conn, m)
+		err = e.endBuild(ctx, m)
 		m.release()
-		a.log.Debug("swept", "build", id, "error", err)
+		e.log.Debug("swept", "build", id, "error", err)
 	}
 }
 
@@ -46,19 +46,19 @@ const (
 
 // endBuild ends a build that the engine may still be at, and removes what is left
 // of it. The caller has the claim.
-func (a *Adapter) endBuild(ctx context.Context, conn *connection, m *mark) error {
+func (e *engine) endBuild(ctx context.Context, m *mark) error {
 	ctx, cancel := context.WithTimeout(ctx, endBuildTimeout)
 	defer cancel()
-	info, err := conn.getInfo(ctx)
+	info, err := e.getInfo(ctx)
 	if err != nil {
-		return mapError(err)
+		return err
 	}
 	tick := time.NewTicker(stopEvery)
 	defer tick.Stop()
 	for quiet := 0; quiet < quietLooks; quiet++ {
-		found, err := conn.endOnce(ctx, info, m)
+		found, err := e.endOnce(ctx, info, m)
 		if err != nil {
-			return mapError(err)
+			return err
 		}
 		if found {
 			quiet = 0
@@ -70,23 +70,23 @@ func (a *Adapter) endBuild(ctx context.Context, conn *connection, m *mark) error
 		}
 	}
 	if err := m.removeFiles(); err != nil {
-		a.log.Debug("files of a build are left", "error", err)
+		e.log.Debug("files of a build are left", "error", err)
 	}
 	m.remove()
 	return nil
 }
 
 // endOnce kills the build's commands and removes its containers.
-func (c *connection) endOnce(ctx context.Context, info *systemInfo, m *mark) (found bool, err error) {
+func (e *engine) endOnce(ctx context.Context, info *systemInfo, m *mark) (found bool, err error) {
 	found = m.kill() > 0
-	stored, err := c.listBuilding(ctx)
+	stored, err := e.listBuilding(ctx)
 	for _, s := range stored {
 		if err != nil {
 			break
 		}
 		if m.has(info, s.ID) {
 			found = true
-			err = c.remove(ctx, s.ID)
+			err = e.remove(ctx, s.ID)
 		}
 	}
 	return found, err

@@ -2,6 +2,7 @@ package podman
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quixand/quixand/internal/local"
+	"github.com/quixand/quixand/pkg/adapters"
 )
 
 // endTimeout bounds the wait for the end of a process that was killed, or that
@@ -48,6 +52,32 @@ func monitorOf(container string, pid int) *monitor {
 		m.bundle = argv[i+1]
 	}
 	return m
+}
+
+// Kill ends a container's processes and removes it.
+func (e *engine) Kill(ctx context.Context, c *local.Container, wait bool) (settle func(context.Context, bool), err error) {
+	m := monitorOf(c.ID, c.Pid)
+	if !wait {
+		m.stepBack()
+	}
+	if c.State != adapters.StatePaused {
+		// The engine believes what is paused to be alive until it has killed it
+		// itself, and fails when it cannot.
+		m.kill(ctx)
+	}
+	if err = e.Remove(ctx, c); errors.Is(err, adapters.ErrExhausted) {
+		full := e.removeFromFull(ctx, c.ID, m)
+		e.log.Info("removed from a full disk", "container", c.ID, "full", err, "error", full)
+		if full == nil {
+			err = nil
+		}
+	}
+	return func(ctx context.Context, wait bool) {
+		if wait {
+			m.wait(ctx)
+		}
+		m.close()
+	}, err
 }
 
 func openProcess(pid int) *os.File {

@@ -15,12 +15,11 @@ import (
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
-	"github.com/quixand/quixand/internal/bootclock"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
 // checkNothingLeft fails when a creation left its directory behind.
-func checkNothingLeft(t *testing.T, a *Adapter) {
+func checkNothingLeft(t *testing.T, a *underTest) {
 	t.Helper()
 	if ids, err := a.dirs.IDs(); err != nil || len(ids) > 0 {
 		t.Errorf("directories left: %v, %v", ids, err)
@@ -141,29 +140,6 @@ func TestCreateFailures(t *testing.T) {
 	}
 }
 
-// A creation whose answer never came may have happened all the same.
-func TestCreateRemovesWhatItNeverSaw(t *testing.T) {
-	d, a := newDouble(t)
-	d.on("POST /containers/create", silent)
-	spec := specOf(a)
-	labels, err := labelsFor(spec, time.Now(), bootclock.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.on("GET /containers/json", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, []any{map[string]any{"Id": "late", "Names": []string{"qs-abc123"}, "Labels": labels}})
-	})
-	spec.Budgets.Create = 20 * time.Millisecond
-	_, err = a.Create(t.Context(), spec)
-	if e, ok := errors.AsType[*adapters.Error](err); !ok || e.Kind != adapters.ErrTimeout || e.Phase != adapters.PhaseCreate {
-		t.Errorf("%v is of kind %v", err, adapters.KindOf(err))
-	}
-	if !d.asked("DELETE /containers/late") {
-		t.Errorf("requests: %v", d.requests())
-	}
-	checkNothingLeft(t, a)
-}
-
 // A start that its caller gives up is let finish before it is undone: the
 // engine would finish it anyway.
 func TestCreateCancelled(t *testing.T) {
@@ -251,7 +227,7 @@ func TestCreateOfDyingAgent(t *testing.T) {
 
 func TestCreateChecksRuntime(t *testing.T) {
 	d, a := newDouble(t)
-	a.runtime = "runsc"
+	a.engine.runtime = "runsc"
 	d.on("GET /containers/{id}/json", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"OCIRuntime": "crun"})
 	})
@@ -266,12 +242,12 @@ func TestCreateChecksRuntime(t *testing.T) {
 
 // What cannot be had is refused before anything is made.
 func TestCreateRefusals(t *testing.T) {
-	for name, test := range map[string]func(*Adapter, *adapters.Spec){
-		"memory": func(_ *Adapter, s *adapters.Spec) { s.Resources.MemoryBytes = 1 << 30 },
-		"cpu":    func(_ *Adapter, s *adapters.Spec) { s.Resources.CPUs = 1 },
-		"pids":   func(_ *Adapter, s *adapters.Spec) { s.Resources.PIDs = 100 },
-		"ports":  func(_ *Adapter, s *adapters.Spec) { s.Ports = []adapters.PortMapping{{Port: 80}} },
-		"root":   func(a *Adapter, _ *adapters.Spec) { a.host = rootHost{} },
+	for name, test := range map[string]func(*underTest, *adapters.Spec){
+		"memory": func(_ *underTest, s *adapters.Spec) { s.Resources.MemoryBytes = 1 << 30 },
+		"cpu":    func(_ *underTest, s *adapters.Spec) { s.Resources.CPUs = 1 },
+		"pids":   func(_ *underTest, s *adapters.Spec) { s.Resources.PIDs = 100 },
+		"ports":  func(_ *underTest, s *adapters.Spec) { s.Ports = []adapters.PortMapping{{Port: 80}} },
+		"root":   func(a *underTest, _ *adapters.Spec) { a.engine.host = rootHost{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, a := newDouble(t)

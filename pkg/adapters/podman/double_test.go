@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -33,9 +36,35 @@ type double struct {
 
 const testID = "abc123"
 
+// underTest is an adapter, and what tests want to know of it.
+type underTest struct {
+	*Adapter
+	engine *engine
+	root   string
+	dirs   *statedir.Runtime
+}
+
+func newUnderTest(root string) *underTest {
+	dirs := statedir.Open(root)
+	cfg := adapters.Config{Root: root, Logger: hclog.NewNullLogger()}
+	e := newEngine(cfg, filepath.Dir(dirs.Path()))
+	return &underTest{over(cfg, e), e, root, dirs}
+}
+
+// client is one of the sandbox's agent.
+func (a *underTest) client(id string) *agentclient.Client {
+	rt, _ := a.Transport(context.Background(), id, adapters.AgentPort)
+	return agentclient.New(rt)
+}
+
+// forkRepo is where the images of forks are.
+func (a *underTest) forkRepo() string {
+	return "localhost/quixand/fork/" + filepath.Base(a.dirs.Path())
+}
+
 // newDouble returns an engine and an adapter that is connected to it. Every
 // call succeeds until on says otherwise.
-func newDouble(t *testing.T) (*double, *Adapter) {
+func newDouble(t *testing.T) (*double, *underTest) {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	program, err := os.Executable()
@@ -44,9 +73,8 @@ func newDouble(t *testing.T) (*double, *Adapter) {
 	}
 	t.Setenv("QS_AGENT", program) // any program does
 
-	a := New(adapters.Config{Root: t.TempDir(), Logger: hclog.NewNullLogger()})
-	a.host = quietHost{}
-	a.grace = 50 * time.Millisecond
+	a := newUnderTest(t.TempDir())
+	a.engine.host = quietHost{}
 	d := &double{t: t, mux: http.NewServeMux(), dir: a.dirs.Path()}
 	socket := d.serve()
 	a.engine.locate = func() (endpoint, error) { return endpoint{sockets: []string{socket}}, nil }
@@ -154,7 +182,7 @@ func (quietHost) addresses() ([]netip.Addr, error) { return nil, nil }
 func (quietHost) freezer() bool                    { return true }
 func (quietHost) ownedByRoot(string) bool          { return false }
 
-func specOf(a *Adapter) *adapters.Spec {
+func specOf(a *underTest) *adapters.Spec {
 	return &adapters.Spec{
 		ID: testID, Root: a.root, Image: "img", Workdir: "/workspace",
 		IdleTimeout: time.Minute, Lifetime: adapters.NoTimeout,

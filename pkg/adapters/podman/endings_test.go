@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/internal/tombstone"
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/adapters/contract"
@@ -22,14 +23,14 @@ var endings = []contract.Ending{
 
 func byPodman(args ...string) func(ctx context.Context, root, id string) error {
 	return func(ctx context.Context, _, id string) error {
-		_, err := podman(ctx, nil, append(args, containerName(id))...)
+		_, err := podman(ctx, nil, append(args, local.ContainerName(id))...)
 		return err
 	}
 }
 
 // bySignal kills the agent as nothing inside could.
 func bySignal(ctx context.Context, _, id string) error {
-	text, err := podman(ctx, nil, "inspect", "--format", "{{.State.Pid}}", containerName(id))
+	text, err := podman(ctx, nil, "inspect", "--format", "{{.State.Pid}}", local.ContainerName(id))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quixand/quixand/internal/local"
+	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -26,8 +28,11 @@ const connectTimeout = 30 * time.Second
 
 // engine is the connection to Podman's REST API, made when it is first needed.
 type engine struct {
-	log    hclog.Logger
-	locate func() (endpoint, error)
+	log     hclog.Logger
+	runtime string // that the user wants, or empty
+	host    host
+	builds  *statedir.Runtime // marks of builds
+	locate  func() (endpoint, error)
 
 	turn chan struct{} // a mutex that a context can stop waiting for
 	conn *connection
@@ -43,9 +48,15 @@ type connection struct {
 }
 
 // newEngine returns an engine that, if it must be started, listens in dir.
-func newEngine(log hclog.Logger, dir string) *engine {
-	find := func() (endpoint, error) { return locate(dir) }
-	return &engine{log: log, locate: find, turn: make(chan struct{}, 1)}
+func newEngine(cfg adapters.Config, dir string) *engine {
+	return &engine{
+		log:     cfg.Logger,
+		runtime: cfg.Runtime,
+		host:    localHost{},
+		builds:  statedir.OpenBuilds(cfg.Root),
+		locate:  func() (endpoint, error) { return locate(dir) },
+		turn:    make(chan struct{}, 1),
+	}
 }
 
 // use returns the connection, and makes it when nobody has yet. An error is
@@ -67,7 +78,8 @@ func (e *engine) use(ctx context.Context) (*connection, error) {
 	return e.conn, nil
 }
 
-func (e *engine) close() {
+// Close gives back the idle connections.
+func (e *engine) Close() {
 	e.turn <- struct{}{}
 	defer func() { <-e.turn }()
 	if e.conn != nil {
@@ -151,14 +163,7 @@ func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type failedBody struct{ err error }
 
-func (b failedBody) Read([]byte) (int, error) { return 0, &transportError{b.err} }
+func (b failedBody) Read([]byte) (int, error) { return 0, &local.NoAnswer{Err: b.err} }
 func (b failedBody) Close() error             { return nil }
-
-// transportError marks an error that the engine did not answer, but that kept
-// its answer from coming.
-type transportError struct{ err error }
-
-func (e *transportError) Error() string { return e.err.Error() }
-func (e *transportError) Unwrap() error { return e.err }
 
 var _ io.ReadCloser = failedBody{}

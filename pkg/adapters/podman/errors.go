@@ -11,6 +11,7 @@ import (
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -123,7 +124,7 @@ func mapError(err error) error {
 // mapped is mapError for what is an error for sure.
 func mapped(err error) *adapters.Error {
 	if mapped, ok := errors.AsType[*adapters.Error](err); ok {
-		return mapped
+		return stillUnanswered(mapped, err)
 	}
 	e := &adapters.Error{Adapter: Name, Kind: adapters.ErrInternal, Err: err}
 	if answer, ok := errors.AsType[*errorhandling.ErrorModel](err); ok {
@@ -145,6 +146,18 @@ func mapped(err error) *adapters.Error {
 		e.Kind, e.Hint = r.kind, r.hint
 	}
 	return e
+}
+
+// stillUnanswered keeps what is around a mapped error from being lost, where it
+// says that no answer came: that of an engine which cannot be dialled is mapped
+// before the transport says so.
+func stillUnanswered(mapped *adapters.Error, err error) *adapters.Error {
+	if local.Unanswered(mapped) || !local.Unanswered(err) {
+		return mapped
+	}
+	e := *mapped
+	e.Err = &local.NoAnswer{Err: mapped.Err}
+	return &e
 }
 
 // judge finds the rule for the engine's words, or makes one of its status.
@@ -182,7 +195,7 @@ func containsAll(s string, words []string) bool {
 // that answers.
 func isBroken(err error) bool {
 	_, network := errors.AsType[*net.OpError](err)
-	if _, transport := errors.AsType[*transportError](err); transport || network {
+	if _, transport := errors.AsType[*local.NoAnswer](err); transport || network {
 		return true
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF)

@@ -11,6 +11,7 @@ import (
 	"github.com/containers/podman/v5/pkg/errorhandling"
 	"golang.org/x/sys/unix"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -84,10 +85,10 @@ func TestMapErrorOfTransport(t *testing.T) {
 		err  error
 		kind error
 	}{
-		{&transportError{io.EOF}, adapters.ErrUnavailable},
-		{&transportError{unix.ECONNRESET}, adapters.ErrUnavailable},
-		{&transportError{context.DeadlineExceeded}, adapters.ErrTimeout},
-		{&transportError{context.Canceled}, nil},
+		{&local.NoAnswer{Err: io.EOF}, adapters.ErrUnavailable},
+		{&local.NoAnswer{Err: unix.ECONNRESET}, adapters.ErrUnavailable},
+		{&local.NoAnswer{Err: context.DeadlineExceeded}, adapters.ErrTimeout},
+		{&local.NoAnswer{Err: context.Canceled}, nil},
 		{context.Canceled, nil},
 		{os.ErrPermission, adapters.ErrPermission},
 		{unix.ENOSPC, adapters.ErrExhausted},
@@ -99,6 +100,10 @@ func TestMapErrorOfTransport(t *testing.T) {
 		if again := mapError(got); again != got {
 			t.Errorf("%v is mapped twice: %v", test.err, again)
 		}
+	}
+	unreached := &adapters.Error{Kind: adapters.ErrUnavailable, Err: unix.ENOENT}
+	if got := mapError(&local.NoAnswer{Err: unreached}); !local.Unanswered(got) || !errors.Is(got, adapters.ErrUnavailable) {
+		t.Errorf("%v does not say that no answer came", got)
 	}
 	if mapError(nil) != nil {
 		t.Error("nil is an error")

@@ -8,36 +8,49 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// removeSandbox removes a sandbox's container, whatever state the engine
-// believes it to be in.
-func (a *Adapter) removeSandbox(ctx context.Context, conn *connection, s *sandbox) error {
-	if s.info.State == adapters.StateCreating {
-		a.endUnstarted(ctx, conn, s.ID)
+// Remove removes a container, whatever state the engine believes it to be in.
+func (e *engine) Remove(ctx context.Context, c *local.Container) error {
+	if c.State == adapters.StateCreating {
+		e.endUnstarted(ctx, c.ID)
 	}
-	return conn.remove(ctx, s.ID)
+	return e.remove(ctx, c.ID)
+}
+
+// remove kills a container without grace and removes it with all it has.
+// Somebody else may do the same at this moment, the engine itself included
+// when the agent has just ended: what counts is that it is gone.
+func (e *engine) remove(ctx context.Context, container string) error {
+	err := e.removeContainer(ctx, container)
+	if err == nil || errors.Is(err, adapters.ErrNotFound) {
+		return nil
+	}
+	if there, known := e.containerExists(ctx, container); known == nil && !there {
+		return nil
+	}
+	return err
 }
 
 // endUnstarted ends what may run of a container that the engine does not know to
 // have been started. An engine that dies in the middle of a start leaves a
 // monitor behind, and a process that waits to be let go; when it comes back it
 // removes the container and knows of neither. The runtime does.
-func (a *Adapter) endUnstarted(ctx context.Context, conn *connection, container string) {
-	runtime, err := conn.runtimeOf(ctx, container)
+func (e *engine) endUnstarted(ctx context.Context, container string) {
+	runtime, err := e.runtimeOf(ctx, container)
 	if err != nil {
 		return // the engine forgets it at this moment
 	}
 	out, err := exec.CommandContext(ctx, runtime, "delete", "--force", container).CombinedOutput()
-	a.log.Debug("ended what was not started", "container", container, "error", err, "output", string(bytes.TrimSpace(out)))
+	e.log.Debug("ended what was not started", "container", container, "error", err, "output", string(bytes.TrimSpace(out)))
 }
 
-// removeStored removes what the engine's store still holds of a sandbox that the
-// engine does not know: it died while it made or removed the container. The
-// caller has a claim on the sandbox's id, which is all that tells whose it is.
-func (c *connection) removeStored(ctx context.Context, id string) error {
-	found, err := c.listStored(ctx, id)
+// RemoveForgotten removes what the engine's store still holds of a container
+// that the engine does not know: it died while it made or removed it.
+func (e *engine) RemoveForgotten(ctx context.Context, container string) error {
+	found, err := e.listStored(ctx, container)
 	if err != nil {
 		return err
 	}
@@ -45,29 +58,40 @@ func (c *connection) removeStored(ctx context.Context, id string) error {
 		if stored.State != "storage" { // somebody else's container, with a name like ours
 			continue
 		}
-		if err := c.remove(ctx, stored.ID); err != nil {
+		if err := e.remove(ctx, stored.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// discern corrects the engine about sandboxes that it believes are running:
+// List lists the containers that have all the labels.
+func (e *engine) List(ctx context.Context, labels ...string) ([]local.Container, error) {
+	listed, err := e.listContainers(ctx, labels...)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]local.Container, len(listed))
+	for i := range listed {
+		found[i] = listed[i].neutral()
+		e.discern(ctx, &found[i])
+	}
+	return found, nil
+}
+
+// discern corrects the engine about a container that it believes is running:
 // without its monitor, a container runs for ever as far as Podman knows. The
 // engine is asked only about processes that cannot be seen from here. It may be
 // in another PID namespace.
-func (c *connection) discern(ctx context.Context, found []*sandbox) {
-	for _, s := range found {
-		if s.info.State == adapters.StateRunning && s.Pid > 0 && errors.Is(unix.Kill(s.Pid, 0), unix.ESRCH) && c.isDead(ctx, s.ID) {
-			s.dead, s.info.State = true, adapters.StateStopped
-		}
+func (e *engine) discern(ctx context.Context, c *local.Container) {
+	if c.State == adapters.StateRunning && c.Pid > 0 && errors.Is(unix.Kill(c.Pid, 0), unix.ESRCH) && e.isDead(ctx, c.ID) {
+		c.Ended, c.State = true, adapters.StateStopped
 	}
 }
 
 // isDead reports whether the engine cannot look into a container that it
 // believes is running.
-func (c *connection) isDead(ctx context.Context, container string) bool {
-	err := c.lookInside(ctx, container)
-	_, silent := errors.AsType[*transportError](err)
-	return err != nil && !silent && ctx.Err() == nil
+func (e *engine) isDead(ctx context.Context, container string) bool {
+	err := e.lookInside(ctx, container)
+	return err != nil && !local.Unanswered(err) && ctx.Err() == nil
 }

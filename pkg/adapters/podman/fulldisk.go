@@ -18,7 +18,7 @@ import (
 // to note that it does. What the sandbox has written goes first: it may be what
 // has filled the disk. Removing the files would not do, since the overlay, which
 // is still mounted, holds on to them.
-func (c *connection) removeFromFull(ctx context.Context, container string, m *monitor) error {
+func (e *engine) removeFromFull(ctx context.Context, container string, m *monitor) error {
 	layer, err := m.layer(ctx)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func (c *connection) removeFromFull(ctx context.Context, container string, m *mo
 	if _, err := unshared(ctx, "find", layer, "-xdev", "-type", "f", "-exec", "truncate", "--no-create", "--size=0", "--", "{}", "+"); err != nil {
 		return err
 	}
-	return c.remove(ctx, container)
+	return e.remove(ctx, container)
 }
 
 // layer returns the directory of what a container has written, which is beside
@@ -51,11 +51,11 @@ func (m *monitor) layer(ctx context.Context) (string, error) {
 
 // thawUnknown lets a sandbox go on that is frozen without the engine's knowledge.
 // One that is not frozen does not notice.
-func (a *Adapter) thawUnknown(ctx context.Context, conn *connection, container string) {
-	runtime, err := conn.runtimeOf(ctx, container)
+func (e *engine) thawUnknown(ctx context.Context, container string) {
+	runtime, err := e.runtimeOf(ctx, container)
 	if err != nil {
 		return
 	}
 	out, err := exec.CommandContext(ctx, runtime, "resume", container).CombinedOutput()
-	a.log.Debug("thawed what the engine may have frozen", "container", container, "error", err, "output", string(bytes.TrimSpace(out)))
+	e.log.Debug("thawed what the engine may have frozen", "container", container, "error", err, "output", string(bytes.TrimSpace(out)))
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/adapters/contract"
 )
@@ -33,11 +34,11 @@ func open(cfg adapters.Config) (adapters.Adapter, error) { return New(cfg), nil 
 
 // unreachable is an adapter for which nobody answers, and nobody is started.
 func unreachable(cfg adapters.Config) (adapters.Adapter, error) {
-	a := New(cfg)
-	a.engine.locate = func() (endpoint, error) {
+	e := newEngine(cfg, cfg.Root)
+	e.locate = func() (endpoint, error) {
 		return endpoint{sockets: []string{filepath.Join(cfg.Root, "no-such.sock")}}, nil
 	}
-	return a, nil
+	return over(cfg, e), nil
 }
 
 // available says why Podman or the image cannot be used. It also points to the
@@ -94,8 +95,8 @@ func importImage(ctx context.Context, name string, rootfs io.Reader) (string, fu
 // stranger is a container of the user's own that has the name of a sandbox's, and
 // even one of its labels.
 func stranger(ctx context.Context, id string) (func(context.Context) (bool, error), func(context.Context) error, error) {
-	name := containerName(id)
-	_, err := podman(ctx, nil, "run", "--detach", "--name", name, "--label", labelID+"="+id, "--network", "none",
+	name := local.ContainerName(id)
+	_, err := podman(ctx, nil, "run", "--detach", "--name", name, "--label", local.LabelID+"="+id, "--network", "none",
 		"--pull", "never", os.Getenv("QS_IMAGE"), "sleep", "1000")
 	alive := func(ctx context.Context) (bool, error) {
 		running, err := podman(ctx, nil, "inspect", "--format", "{{.State.Running}}", name)
@@ -109,7 +110,7 @@ func stranger(ctx context.Context, id string) (func(context.Context) (bool, erro
 }
 
 func inspect(ctx context.Context, id string) (string, error) {
-	return podman(ctx, nil, "inspect", containerName(id))
+	return podman(ctx, nil, "inspect", local.ContainerName(id))
 }
 
 // marks are the container's id, which conmon and the runtime are started with,
@@ -136,11 +137,11 @@ func marks(ctx context.Context, id string) ([]string, error) {
 // leftovers are containers of the root in whatever state, images that were made
 // of them, and processes that serve a network namespace that is gone.
 func leftovers(ctx context.Context, root string) ([]string, error) {
-	containers, err := podman(ctx, nil, "ps", "--all", "--filter", "label="+labelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
+	containers, err := podman(ctx, nil, "ps", "--all", "--filter", "label="+local.LabelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
 	if err != nil {
 		return nil, err
 	}
-	images, err := podman(ctx, nil, "images", "--all", "--filter", "label="+labelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
+	images, err := podman(ctx, nil, "images", "--all", "--filter", "label="+local.LabelRoot+"="+root, "--format", "{{.ID}} {{.Names}}")
 	if err != nil {
 		return nil, err
 	}

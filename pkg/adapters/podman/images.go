@@ -17,11 +17,7 @@ import (
 )
 
 // Image describes one image, by the engine's inspection.
-func (a *Adapter) Image(ctx context.Context, name string) (*adapters.Image, error) {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (e *engine) Image(ctx context.Context, name string) (*adapters.Image, error) {
 	var data struct {
 		ID       string `json:"Id"`
 		RepoTags []string
@@ -29,8 +25,8 @@ func (a *Adapter) Image(ctx context.Context, name string) (*adapters.Image, erro
 		Size     int64
 		Labels   map[string]string
 	}
-	if err := conn.call(ctx, http.MethodGet, "/images/%s/json", nil, nil, &data, name); err != nil {
-		return nil, mapError(err)
+	if err := e.call(ctx, http.MethodGet, "/images/%s/json", nil, nil, &data, name); err != nil {
+		return nil, err
 	}
 	return &adapters.Image{
 		ID: data.ID, Names: data.RepoTags, Created: data.Created, Bytes: data.Size,
@@ -39,42 +35,32 @@ func (a *Adapter) Image(ctx context.Context, name string) (*adapters.Image, erro
 }
 
 // Images lists images by their labels.
-func (a *Adapter) Images(ctx context.Context, labels map[string]string) ([]*adapters.Image, error) {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a.sweepBuilds(ctx, conn)
+func (e *engine) Images(ctx context.Context, labels map[string]string) ([]*adapters.Image, error) {
+	e.Sweep(ctx)
 	var wanted []string
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		wanted = append(wanted, strings.TrimSuffix(k+"="+labels[k], "="))
 	}
-	listed, err := conn.listImages(ctx, "label", wanted...)
+	listed, err := e.listImages(ctx, "label", wanted...)
 	if err != nil {
-		return nil, mapError(err)
+		return nil, err
 	}
-	images := make([]*adapters.Image, 0, len(listed))
-	for _, i := range listed {
-		images = append(images, &adapters.Image{
-			ID: i.ID, Names: i.Names, Created: time.Unix(i.Created, 0), Bytes: i.Size,
-			Labels: i.Labels, Containers: i.Containers,
-		})
-	}
-	slices.SortStableFunc(images, func(x, y *adapters.Image) int {
+	slices.SortStableFunc(listed, func(x, y *adapters.Image) int {
 		return cmp.Or(y.Created.Compare(x.Created), cmp.Compare(x.ID, y.ID))
 	})
-	return images, nil
+	return listed, nil
+}
+
+// ImagesOf lists the images of a repository.
+func (e *engine) ImagesOf(ctx context.Context, repo string) ([]*adapters.Image, error) {
+	return e.listImages(ctx, "reference", repo)
 }
 
 // TagImage needs repository and tag apart.
-func (a *Adapter) TagImage(ctx context.Context, image, name string) error {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return err
-	}
+func (e *engine) TagImage(ctx context.Context, image, name string) error {
 	repo, tag := splitTag(name)
 	query := url.Values{"repo": {repo}, "tag": {tag}}
-	return mapError(conn.call(ctx, http.MethodPost, "/images/%s/tag", query, nil, nil, image))
+	return e.call(ctx, http.MethodPost, "/images/%s/tag", query, nil, nil, image)
 }
 
 // splitTag parts the tag from a reference that has one.
@@ -86,51 +72,40 @@ func splitTag(name string) (repo, tag string) {
 	return name[:i], name[i+1:]
 }
 
-// RemoveImage removes one name of an image, or the image.
-func (a *Adapter) RemoveImage(ctx context.Context, name string, force bool) error {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return err
-	}
-	return mapError(conn.removeImage(ctx, name, force))
+// RemoveImage removes a name, and the image when that was its last; by force also
+// the containers that use it.
+func (e *engine) RemoveImage(ctx context.Context, name string, force bool) error {
+	query := url.Values{"force": {strconv.FormatBool(force)}}
+	return e.call(ctx, http.MethodDelete, "/images/%s", query, nil, nil, name)
 }
 
 // PushImage copies an image to a registry.
-func (a *Adapter) PushImage(ctx context.Context, name, destination string, opts *adapters.RegistryOptions) error {
+func (e *engine) PushImage(ctx context.Context, name, destination string, opts *adapters.RegistryOptions) error {
 	query := url.Values{"destination": {destination}, "quiet": {"false"}, "tlsVerify": {strconv.FormatBool(!opts.Insecure)}}
-	return a.transfer(ctx, "/images/%s/push", query, opts, name)
+	return e.transfer(ctx, "/images/%s/push", query, opts, name)
 }
 
 // PullImage fetches an image, also when there is one of this name.
-func (a *Adapter) PullImage(ctx context.Context, name string, opts *adapters.RegistryOptions) error {
+func (e *engine) PullImage(ctx context.Context, name string, opts *adapters.RegistryOptions) error {
 	query := url.Values{"reference": {name}, "policy": {"always"}, "tlsVerify": {strconv.FormatBool(!opts.Insecure)}}
-	return a.transfer(ctx, "/images/pull", query, opts)
+	return e.transfer(ctx, "/images/pull", query, opts)
 }
 
 // transfer follows a pull or a push, whose reports are alike.
-func (a *Adapter) transfer(ctx context.Context, path string, query url.Values, opts *adapters.RegistryOptions, args ...string) error {
-	conn, err := a.engine.use(ctx)
+func (e *engine) transfer(ctx context.Context, path string, query url.Values, opts *adapters.RegistryOptions, args ...string) error {
+	reports, err := e.open(ctx, http.MethodPost, path, query, nil, args...)
 	if err != nil {
 		return err
 	}
-	reports, err := conn.open(ctx, http.MethodPost, path, query, nil, args...)
-	if err != nil {
-		return mapError(err)
-	}
 	defer reports.Close()
-	out := &progressLines{began: time.Now(), report: func(p adapters.Progress) { opts.Output(p.Message) }}
-	return mapError(followPull(reports, out))
+	return mapError(followPull(reports, &progressLines{say: opts.Output}))
 }
 
 // ExportImage streams the image in the format that podman load reads.
-func (a *Adapter) ExportImage(ctx context.Context, name string, w io.Writer) error {
-	conn, err := a.engine.use(ctx)
+func (e *engine) ExportImage(ctx context.Context, name string, w io.Writer) error {
+	archive, err := e.open(ctx, http.MethodGet, "/images/%s/get", url.Values{"format": {"oci-archive"}}, nil, name)
 	if err != nil {
 		return err
-	}
-	archive, err := conn.open(ctx, http.MethodGet, "/images/%s/get", url.Values{"format": {"oci-archive"}}, nil, name)
-	if err != nil {
-		return mapError(err)
 	}
 	defer archive.Close()
 	_, err = io.Copy(w, archive)
@@ -138,15 +113,11 @@ func (a *Adapter) ExportImage(ctx context.Context, name string, w io.Writer) err
 }
 
 // ImportImage loads an archive.
-func (a *Adapter) ImportImage(ctx context.Context, r io.Reader) ([]string, error) {
-	conn, err := a.engine.use(ctx)
+func (e *engine) ImportImage(ctx context.Context, r io.Reader) ([]string, error) {
+	var loaded struct{ Names []string }
+	answer, err := e.open(ctx, http.MethodPost, "/images/load", nil, r)
 	if err != nil {
 		return nil, err
-	}
-	var loaded struct{ Names []string }
-	answer, err := conn.open(ctx, http.MethodPost, "/images/load", nil, r)
-	if err != nil {
-		return nil, mapError(err)
 	}
 	defer answer.Close()
 	err = json.NewDecoder(answer).Decode(&loaded)

@@ -3,16 +3,10 @@
 //
 //	import _ "github.com/quixand/quixand/pkg/adapters/podman"
 //
-// The engine is asked over its REST API for lifecycles only: create, list,
-// remove, events. Commands, files and ports go to the sandbox's agent through
-// a socket in a directory that the container shares with the host, and never
-// touch the engine.
-//
-// # What is where
-//
-// The labels of a container are the truth about its sandbox. A directory below
-// XDG_RUNTIME_DIR holds the agent's socket. When it is lost the conversation
-// breaks off, and the next one begins with a new directory in its place.
+// The engine is asked over its REST API for lifecycles only, as internal/local
+// has it, which is most of this adapter. What is here is Podman: how its service
+// is found, spoken to and started, what its errors mean, and what its containers
+// need.
 //
 // # Engine
 //
@@ -43,19 +37,10 @@
 package podman
 
 import (
-	"context"
-	"net"
-	"net/http"
 	"path/filepath"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/quixand/quixand/internal/agentbin"
-	"github.com/quixand/quixand/internal/agentclient"
-	"github.com/quixand/quixand/internal/agentsock"
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/internal/statedir"
-	"github.com/quixand/quixand/internal/tombstone"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -68,82 +53,27 @@ func init() {
 
 // Adapter drives one Podman. It is safe for concurrent use.
 type Adapter struct {
-	root    string
-	runtime string
-	image   string
-	log     hclog.Logger
-	dirs    *statedir.Runtime
-	builds  *statedir.Runtime
-	graves  *tombstone.Store
-	agent   *agentbin.Finder
-	watcher agentsock.Watcher
-	pool    *agentsock.Pool
-	engine  *engine
-	host    host
-	grace   time.Duration
+	*local.Adapter
+	adapters.ImageStore
+	adapters.ImageBuilder
 }
-
-var (
-	_ adapters.Adapter       = (*Adapter)(nil)
-	_ adapters.Dialer        = (*Adapter)(nil)
-	_ adapters.Resolver      = (*Adapter)(nil)
-	_ adapters.Checker       = (*Adapter)(nil)
-	_ adapters.EventStreamer = (*Adapter)(nil)
-	_ adapters.Historian     = (*Adapter)(nil)
-	_ adapters.ImageBuilder  = (*Adapter)(nil)
-	_ adapters.ImageStore    = (*Adapter)(nil)
-	_ adapters.Pauser        = (*Adapter)(nil)
-	_ adapters.Renamer       = (*Adapter)(nil)
-	_ adapters.Snapshotter   = (*Adapter)(nil)
-	_ adapters.StatsReader   = (*Adapter)(nil)
-	_ adapters.Pruner        = (*Adapter)(nil)
-)
 
 // New returns an Adapter. The engine is spoken to when a method needs it.
 func New(cfg adapters.Config) *Adapter {
-	dirs := statedir.Open(cfg.Root)
-	a := &Adapter{
-		root:    cfg.Root,
-		runtime: cfg.Runtime,
-		image:   cfg.Image,
-		log:     cfg.Logger,
-		dirs:    dirs,
-		builds:  statedir.OpenBuilds(cfg.Root),
-		graves:  tombstone.Open(cfg.Root),
-		agent:   agentbin.New(cfg.Root),
-		engine:  newEngine(cfg.Logger, filepath.Dir(dirs.Path())),
-		host:    localHost{},
-		grace:   defaultGrace,
-	}
-	a.pool = agentsock.NewPool(agentsock.Directories(dirs.Sandbox), a.mend)
-	return a
+	// A service of ours listens beside the sandboxes' directories.
+	return over(cfg, newEngine(cfg, filepath.Dir(statedir.Open(cfg.Root).Path())))
 }
 
-// Transport reaches an HTTP service inside the sandbox, the agent's or that
-// at another port.
-func (a *Adapter) Transport(_ context.Context, id string, port int) (http.RoundTripper, error) {
-	return a.pool.Transport(id, port), nil
+func over(cfg adapters.Config, e *engine) *Adapter {
+	return &Adapter{local.New(Name, cfg, e), e, e}
 }
 
-// DialPort opens a byte stream to a TCP port inside the sandbox.
-func (a *Adapter) DialPort(ctx context.Context, id string, port int) (net.Conn, error) {
-	return a.pool.DialPort(ctx, id, port)
-}
-
-// SetDeadline asks the agent: it keeps the time.
-func (a *Adapter) SetDeadline(ctx context.Context, id string, idle time.Duration) error {
-	_, err := a.client(id).SetTimeout(ctx, idle)
-	return err
-}
-
-// client returns a client of the sandbox's agent.
-func (a *Adapter) client(id string) *agentclient.Client {
-	return agentclient.New(a.pool.Transport(id, adapters.AgentPort))
-}
-
-// Close gives back the idle connections, to the engine and to agents.
-func (a *Adapter) Close() error {
-	a.engine.close()
-	a.pool.Close()
-	return nil
-}
+var (
+	_ local.Engine    = (*engine)(nil)
+	_ local.Killer    = (*engine)(nil)
+	_ local.Forgetter = (*engine)(nil)
+	_ local.Sweeper   = (*engine)(nil)
+	_ local.Mender    = (*engine)(nil)
+	_ local.Cleaner   = (*engine)(nil)
+	_ local.Explainer = (*engine)(nil)
+)

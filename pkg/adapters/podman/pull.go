@@ -6,21 +6,19 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"time"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// pull fetches the image, its name read as podman reads it.
-func (c *creation) pull(ctx context.Context) error {
-	return phase(ctx, c.spec, adapters.PhasePull, c.spec.Budgets.Pull, func(ctx context.Context) error {
-		reports, err := c.conn.pullImage(ctx, c.spec.Image, string(c.spec.Pull))
-		if err != nil {
-			return err
-		}
-		defer reports.Close()
-		return followPull(reports, &progressLines{began: time.Now(), report: c.spec.Progress})
-	})
+// Pull fetches an image, its name read as podman reads it.
+func (e *engine) Pull(ctx context.Context, image string, policy adapters.PullPolicy, say func(string)) error {
+	reports, err := e.pullImage(ctx, image, string(policy))
+	if err != nil {
+		return err
+	}
+	defer reports.Close()
+	return mapError(followPull(reports, &progressLines{say: say}))
 }
 
 // followPull reads reports to their end. A pull can fail after its answer has
@@ -34,7 +32,7 @@ func followPull(reports io.Reader, out *progressLines) error {
 		case errors.Is(err, io.EOF):
 			return errors.Join(failures...)
 		case err != nil:
-			return &transportError{err}
+			return &local.NoAnswer{Err: err}
 		case report.Error != "":
 			failures = append(failures, errors.New(report.Error))
 		default:
@@ -45,9 +43,8 @@ func followPull(reports io.Reader, out *progressLines) error {
 
 // progressLines passes what the engine says during a pull on, by the line.
 type progressLines struct {
-	began  time.Time
-	report func(adapters.Progress)
-	rest   string
+	say  func(line string)
+	rest string
 }
 
 func (l *progressLines) add(text string) {
@@ -58,8 +55,8 @@ func (l *progressLines) add(text string) {
 			return
 		}
 		l.rest = rest
-		if line = strings.TrimSpace(line); line != "" && l.report != nil {
-			l.report(adapters.Progress{Phase: adapters.PhasePull, Message: line, Elapsed: time.Since(l.began)})
+		if line = strings.TrimSpace(line); line != "" {
+			l.say(line)
 		}
 	}
 }

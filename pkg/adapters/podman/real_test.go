@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/blang/semver/v4"
-	"github.com/hashicorp/go-hclog"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -24,7 +24,7 @@ import (
 // one; what every engine must do is in the contract suite.
 
 // realAdapter is one for the user's Podman, with a root of its own.
-func realAdapter(t *testing.T) *Adapter {
+func realAdapter(t *testing.T) *underTest {
 	t.Helper()
 	if err := available(t.Context()); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), Name) {
@@ -32,13 +32,13 @@ func realAdapter(t *testing.T) *Adapter {
 		}
 		t.Skipf("lacks engine: %v", err)
 	}
-	a := New(adapters.Config{Root: t.TempDir(), Logger: hclog.NewNullLogger()})
+	a := newUnderTest(t.TempDir())
 	t.Cleanup(func() { a.Close() })
 	return a
 }
 
 // created makes a sandbox that lives as long as its test.
-func created(t *testing.T, a *Adapter, change func(*adapters.Spec)) string {
+func created(t *testing.T, a *underTest, change func(*adapters.Spec)) string {
 	t.Helper()
 	spec := realSpec(t, a)
 	if change != nil {
@@ -56,7 +56,7 @@ func created(t *testing.T, a *Adapter, change func(*adapters.Spec)) string {
 	return spec.ID
 }
 
-func realSpec(t *testing.T, a *Adapter) *adapters.Spec {
+func realSpec(t *testing.T, a *underTest) *adapters.Spec {
 	t.Helper()
 	spec := specOf(a)
 	spec.ID = fmt.Sprintf("t%d", time.Now().UnixNano())
@@ -65,7 +65,7 @@ func realSpec(t *testing.T, a *Adapter) *adapters.Spec {
 }
 
 // leftNothing fails when anything of the root is left.
-func leftNothing(t *testing.T, a *Adapter) {
+func leftNothing(t *testing.T, a *underTest) {
 	t.Helper()
 	left, err := leftovers(t.Context(), a.root)
 	if err != nil || len(left) > 0 {
@@ -168,7 +168,7 @@ func TestHostIsOutOfReach(t *testing.T) {
 
 			id := created(t, a, func(s *adapters.Spec) { s.Network = adapters.NetworkBridge })
 			for _, user := range []string{"0", "1000"} {
-				reached, err := podman(t.Context(), nil, append([]string{"exec", "--user", user, containerName(id)}, program...)...)
+				reached, err := podman(t.Context(), nil, append([]string{"exec", "--user", user, local.ContainerName(id)}, program...)...)
 				if err != nil || reached != "" {
 					t.Errorf("as %s: %v, the sandbox reaches:\n%s", user, err, reached)
 				}
@@ -182,7 +182,7 @@ func TestHostsFileIsTheSandboxes(t *testing.T) {
 	a := realAdapter(t)
 	for _, network := range []adapters.Network{adapters.NetworkBridge, adapters.NetworkNone} {
 		id := created(t, a, func(s *adapters.Spec) { s.Network = network })
-		got, err := podman(t.Context(), nil, "exec", containerName(id), "cat", "/etc/hosts")
+		got, err := podman(t.Context(), nil, "exec", local.ContainerName(id), "cat", "/etc/hosts")
 		want := "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.0.1\t" + id
 		if err != nil || got != want {
 			t.Errorf("network %s: %v, the sandbox reads:\n%s", network, err, got)
@@ -195,7 +195,7 @@ func TestHostsFileIsTheSandboxes(t *testing.T) {
 func TestKillRemovesWhatTheSandboxClosed(t *testing.T) {
 	a := realAdapter(t)
 	id := created(t, a, nil)
-	_, err := podman(t.Context(), nil, "exec", containerName(id), "sh", "-c",
+	_, err := podman(t.Context(), nil, "exec", local.ContainerName(id), "sh", "-c",
 		"cd /run/quixand/sock && mkdir -p mine/deep && touch mine/deep/file && chown -R 1000 mine && chmod 0 mine/deep mine")
 	if err != nil {
 		t.Fatal(err)

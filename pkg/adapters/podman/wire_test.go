@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/blang/semver/v4"
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 	"github.com/containers/podman/v5/pkg/specgen"
 
@@ -19,14 +20,10 @@ import (
 // there. An engine ignores what it does not know, so a misspelt field would
 // be a wish that nobody hears. The build tag is what podman's package needs.
 func TestWireIsPodmans(t *testing.T) {
-	spec, f := example()
+	spec := example()
 	spec.Ports = []adapters.PortMapping{{Port: 80, HostPort: 8080}}
 	spec.Resources = adapters.Resources{MemoryBytes: 1 << 30, CPUs: 1.5, PIDs: 100}
-	sent, err := specFor(spec, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(sent)
+	text, err := json.Marshal(specFor(spec, semver.MustParse("5.8.6")))
 	if err != nil {
 		t.Fatal(err)
 	}

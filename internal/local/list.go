@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // Get describes one sandbox of this root.
 func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
-	_, s, err := a.existing(ctx, id)
+	s, err := a.existing(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -18,23 +18,16 @@ func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
 }
 
 // existing finds a sandbox of this root that has to be there.
-func (a *Adapter) existing(ctx context.Context, id string) (*connection, *sandbox, error) {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return nil, nil, err
+func (a *Adapter) existing(ctx context.Context, id string) (*sandbox, error) {
+	s, err := a.find(ctx, id)
+	if err == nil && s == nil {
+		err = a.notFound(id)
 	}
-	s, err := conn.find(ctx, a.root, id)
-	if err != nil {
-		return nil, nil, mapError(err)
-	}
-	if s == nil {
-		return nil, nil, notFound(id)
-	}
-	return conn, s, nil
+	return s, err
 }
 
-func notFound(id string) error {
-	return &adapters.Error{Adapter: Name, ID: id, Kind: adapters.ErrNotFound, Err: fmt.Errorf("no sandbox %s", id)}
+func (a *Adapter) notFound(id string) error {
+	return &adapters.Error{Adapter: a.name, ID: id, Kind: adapters.ErrNotFound, Err: fmt.Errorf("no sandbox %s", id)}
 }
 
 // List describes the sandboxes that the filter selects. It asks the engine
@@ -43,19 +36,15 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	if filter.Root == "" && !filter.AllRoots {
 		return nil, nil
 	}
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	label := labelRoot
+	label := LabelRoot
 	if !filter.AllRoots {
 		label += "=" + filter.Root
 	}
-	found, err := conn.list(ctx, label)
+	found, err := a.list(ctx, label)
 	if err != nil {
-		return nil, mapError(err)
+		return nil, err
 	}
-	a.thaw(ctx, conn, found)
+	a.thaw(ctx, found)
 	var infos []*adapters.Info
 	for _, s := range found {
 		if selects(filter, s.info) {
@@ -65,8 +54,10 @@ func (a *Adapter) List(ctx context.Context, filter adapters.Filter) ([]*adapters
 	slices.SortStableFunc(infos, func(x, y *adapters.Info) int { return y.Created.Compare(x.Created) })
 	if filter.Root == a.root || filter.AllRoots {
 		a.noteNames(found)
-		a.sweep(ctx, conn, found)
-		a.sweepBuilds(ctx, conn)
+		a.sweep(ctx, found)
+		if s, ok := a.engine.(Sweeper); ok {
+			s.Sweep(ctx)
+		}
 	}
 	return infos, nil
 }
@@ -85,14 +76,13 @@ func selects(f adapters.Filter, info *adapters.Info) bool {
 
 // sandbox is a container of ours, and what its labels say.
 type sandbox struct {
-	*container
+	*Container
 	info *adapters.Info
-	dead bool // which the engine does not know
 }
 
 // find returns one sandbox, or nil.
-func (c *connection) find(ctx context.Context, root, id string) (*sandbox, error) {
-	found, err := c.list(ctx, labelID+"="+id, labelRoot+"="+root)
+func (a *Adapter) find(ctx context.Context, id string) (*sandbox, error) {
+	found, err := a.list(ctx, LabelID+"="+id, LabelRoot+"="+a.root)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -100,49 +90,32 @@ func (c *connection) find(ctx context.Context, root, id string) (*sandbox, error
 }
 
 // list returns the sandboxes whose containers have all the labels.
-func (c *connection) list(ctx context.Context, labels ...string) ([]*sandbox, error) {
-	listed, err := c.listContainers(ctx, labels...)
+func (a *Adapter) list(ctx context.Context, labels ...string) ([]*sandbox, error) {
+	listed, err := a.engine.List(ctx, labels...)
 	if err != nil {
 		return nil, err
 	}
 	var found []*sandbox
 	for i := range listed {
-		if s := sandboxFrom(&listed[i]); s != nil {
+		if s := a.sandboxFrom(&listed[i]); s != nil {
 			found = append(found, s)
 		}
 	}
-	c.discern(ctx, found)
 	return found, nil
 }
 
 // sandboxFrom returns nil for a container that is not ours. An image can carry
 // labels like ours, for instance one made from a sandbox, and its containers
 // inherit them; but not the name.
-func sandboxFrom(c *container) *sandbox {
+func (a *Adapter) sandboxFrom(c *Container) *sandbox {
 	info, err := infoFrom(c.Labels)
-	if err != nil || len(c.Names) == 0 {
+	if err != nil {
 		return nil
 	}
 	var ours bool
-	if info.Name, ours = nameFrom(c.Names[0], info.ID); !ours {
+	if info.Name, ours = nameFrom(c.Name, info.ID); !ours {
 		return nil
 	}
-	info.State = stateOf(c.State)
-	for _, p := range c.Ports {
-		info.Ports = append(info.Ports, adapters.PortMapping{Port: int(p.ContainerPort), HostPort: int(p.HostPort)})
-	}
-	return &sandbox{container: c, info: info}
-}
-
-func stateOf(state string) adapters.State {
-	switch state {
-	case "configured", "created", "initialized":
-		return adapters.StateCreating
-	case "running":
-		return adapters.StateRunning
-	case "paused":
-		return adapters.StatePaused
-	default: // stopping, stopped, exited, removing, unknown
-		return adapters.StateStopped
-	}
+	info.Adapter, info.State, info.Ports = a.name, c.State, c.Ports
+	return &sandbox{c, info}
 }

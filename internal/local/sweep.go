@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // sweep removes what sandboxes and creations that died have left behind. The
 // caller has just listed the sandboxes of this root, and maybe others.
-func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []*sandbox) {
+func (a *Adapter) sweep(ctx context.Context, listed []*sandbox) {
 	live := make(map[string]bool)
 	for _, s := range listed {
 		if s.info.Root != a.root {
@@ -19,12 +19,12 @@ func (a *Adapter) sweep(ctx context.Context, conn *connection, listed []*sandbox
 		}
 		live[s.info.ID] = true
 		if s.abandoned() {
-			a.sweepOne(ctx, conn, s.info.ID)
+			a.sweepOne(ctx, s.info.ID)
 		}
 	}
 	for _, id := range a.remembered() {
 		if !live[id] {
-			a.sweepOne(ctx, conn, id)
+			a.sweepOne(ctx, id)
 			live[id] = true // once is enough
 		}
 	}
@@ -52,7 +52,7 @@ const longestCreation = 2 * time.Minute
 // it then, has had its time or does not know.
 func (s *sandbox) abandoned() bool {
 	const enough = 30 * time.Second
-	return s.info.State == adapters.StateCreating || s.dead || s.Exited && time.Since(time.Unix(s.ExitedAt, 0)) > enough
+	return s.info.State == adapters.StateCreating || s.Ended && time.Since(s.EndedAt) > enough
 }
 
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.
@@ -60,7 +60,7 @@ func (s *sandbox) abandoned() bool {
 // taken for dead may be older than its creation. Where the directory is gone
 // nobody can be told from his claim, and what may be in the making is left for
 // later.
-func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
+func (a *Adapter) sweepOne(ctx context.Context, id string) {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
 		return
@@ -68,26 +68,26 @@ func (a *Adapter) sweepOne(ctx context.Context, conn *connection, id string) {
 	if err == nil {
 		defer claim.Release()
 	}
-	s, err := conn.find(ctx, a.root, id)
+	s, err := a.find(ctx, id)
 	switch {
 	case err != nil:
 	case s == nil:
-		_, _ = a.bury(ctx, conn, id, nil)
+		_, _ = a.bury(ctx, id, nil)
 		if claim != nil {
-			err = conn.removeStored(ctx, id)
+			err = a.removeForgotten(ctx, id)
 		}
 	case claim == nil && s.info.State == adapters.StateCreating && time.Since(s.info.Created) < longestCreation:
 		return
 	case s.abandoned():
 		if !s.alive() {
-			_, _ = a.bury(ctx, conn, id, s)
+			_, _ = a.bury(ctx, id, s)
 		}
-		err = a.removeSandbox(ctx, conn, s)
+		err = a.engine.Remove(ctx, s.Container)
 	default:
 		return
 	}
 	if err == nil {
-		err = a.removeForkImage(ctx, conn, id, "unknown, if any")
+		err = a.removeForkImage(ctx, id, "unknown, if any")
 	}
 	if err == nil && claim != nil {
 		err = a.clear(ctx, id, claim)

@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -13,18 +13,18 @@ import (
 
 // Rename gives the sandbox's container another name.
 func (a *Adapter) Rename(ctx context.Context, id, name string) error {
-	conn, s, err := a.existing(ctx, id)
+	s, err := a.existing(ctx, id)
 	if err != nil {
 		return err
 	}
-	unlock, err := a.reserve(ctx, conn, id, name)
+	unlock, err := a.reserve(ctx, id, name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if s.info.Name != name {
-		if err := conn.renameContainer(ctx, s.ID, nameContainer(id, name)); err != nil {
-			return mapError(err)
+		if err := a.engine.Rename(ctx, s.ID, nameContainer(id, name)); err != nil {
+			return err
 		}
 	}
 	a.noteName(id, name)
@@ -34,18 +34,18 @@ func (a *Adapter) Rename(ctx context.Context, id, name string) error {
 // reserve makes sure that nobody else has a name, nor takes it until unlock:
 // names are the root's, and the engine minds only those of containers, which
 // differ by the id. No name is free for everybody.
-func (a *Adapter) reserve(ctx context.Context, conn *connection, id, name string) (unlock func(), err error) {
+func (a *Adapter) reserve(ctx context.Context, id, name string) (unlock func(), err error) {
 	if name == "" {
 		return func() {}, nil
 	}
 	unlock, err = a.dirs.LockName(name)
 	if errors.Is(err, statedir.ErrClaimed) {
-		return nil, taken(name)
+		return nil, a.taken(name)
 	}
 	if err != nil {
-		return nil, mapError(err)
+		return nil, a.mapError(err)
 	}
-	err = a.checkFree(ctx, conn, id, name)
+	err = a.checkFree(ctx, id, name)
 	if err != nil {
 		unlock()
 		return nil, err
@@ -53,23 +53,23 @@ func (a *Adapter) reserve(ctx context.Context, conn *connection, id, name string
 	return unlock, nil
 }
 
-func (a *Adapter) checkFree(ctx context.Context, conn *connection, id, name string) error {
-	found, err := conn.list(ctx, labelRoot+"="+a.root)
+func (a *Adapter) checkFree(ctx context.Context, id, name string) error {
+	found, err := a.list(ctx, LabelRoot+"="+a.root)
 	if err != nil {
-		return mapError(err)
+		return err
 	}
 	for _, s := range found {
 		has := s.info.Name == name && s.info.State != adapters.StateStopped
 		if s.info.ID != id && has || s.info.ID == name {
-			return taken(name)
+			return a.taken(name)
 		}
 	}
 	return nil
 }
 
-func taken(name string) error {
+func (a *Adapter) taken(name string) error {
 	return &adapters.Error{
-		Adapter: Name, Kind: adapters.ErrExists,
+		Adapter: a.name, Kind: adapters.ErrExists,
 		Err:  fmt.Errorf("there is a sandbox %s already", name),
 		Hint: "choose another name, or rename that sandbox first",
 	}

@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func TestVerdict(t *testing.T) {
 	created := time.Now().Add(-time.Hour)
 	birth := func(change func(*tombstone.Birth)) *tombstone.Birth {
 		b := &tombstone.Birth{
-			ID: testID, Created: created, Boot: "this boot", Session: "this session",
+			ID: "abc123", Created: created, Boot: "this boot", Session: "this session",
 			IdleTimeout: 5 * time.Minute, Lifetime: adapters.NoTimeout,
 		}
 		if change != nil {
@@ -63,7 +63,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.ev.boot, c.ev.session = "this boot", "this session"
-			e := &adapters.Ended{ID: testID, Created: created, Time: time.Now()}
+			e := &adapters.Ended{ID: "abc123", Created: created, Time: time.Now()}
 			c.ev.verdict(e)
 			if e.Reason != c.reason || e.Detail != c.detail || e.Limit != c.limit || e.Why() == "" {
 				t.Errorf("%+v", e)

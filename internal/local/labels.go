@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"encoding/json"
@@ -14,10 +14,15 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// The labels of a container: all that is known about its sandbox.
+// The labels by which an engine is asked for containers.
 const (
-	labelID        = "quixand.id"
-	labelRoot      = "quixand.root"
+	LabelID   = "quixand.id"
+	LabelRoot = "quixand.root"
+)
+
+// The labels of a container, with the two above, are all that is known about its
+// sandbox.
+const (
 	labelImage     = "quixand.image" // as it was asked for
 	labelCreated   = "quixand.created"
 	labelWorkdir   = "quixand.workdir"
@@ -36,9 +41,9 @@ const (
 	labelVersion   = "quixand.version"   // of the library
 )
 
-// containerName is what the engine calls the container of a sandbox without a
+// ContainerName is what the engine calls the container of a sandbox without a
 // name of its own.
-func containerName(id string) string { return "qs-" + id }
+func ContainerName(id string) string { return "qs-" + id }
 
 // nameSep is in no id and in no name, but may be in a container's.
 const nameSep = "."
@@ -47,15 +52,15 @@ const nameSep = "."
 // call by a name: the engine knows no other property that can be changed.
 func nameContainer(id, name string) string {
 	if name == "" {
-		return containerName(id)
+		return ContainerName(id)
 	}
-	return containerName(id) + nameSep + name
+	return ContainerName(id) + nameSep + name
 }
 
 // nameFrom reads a sandbox's name back. ours is false for a container that is
 // not called like one of this sandbox.
 func nameFrom(container, id string) (name string, ours bool) {
-	rest, ours := strings.CutPrefix(container, containerName(id))
+	rest, ours := strings.CutPrefix(container, ContainerName(id))
 	if !ours || rest == "" {
 		return "", ours
 	}
@@ -82,8 +87,8 @@ func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map
 		return nil, err
 	}
 	return map[string]string{
-		labelID:        spec.ID,
-		labelRoot:      spec.Root,
+		LabelID:        spec.ID,
+		LabelRoot:      spec.Root,
 		labelImage:     spec.Image,
 		labelCreated:   created.UTC().Format(time.RFC3339Nano),
 		labelWorkdir:   spec.Workdir,
@@ -110,23 +115,21 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatInt((d + time.Millisecond - 1).Milliseconds(), 10)
 }
 
-// infoFrom reads labels back. It fails on what this adapter cannot have
-// written.
+// infoFrom reads labels back. It fails on what no adapter can have written.
 func infoFrom(labels map[string]string) (*adapters.Info, error) {
 	info := &adapters.Info{
-		ID:       labels[labelID],
-		Adapter:  Name,
+		ID:       labels[LabelID],
 		Image:    labels[labelImage],
 		Workdir:  labels[labelWorkdir],
 		Network:  adapters.Network(labels[labelNetwork]),
-		Root:     labels[labelRoot],
+		Root:     labels[LabelRoot],
 		Snapshot: labels[labelSnapshot],
 		Fork:     labels[labelFork],
 		// What versions before the label made has none, and is nobody's.
 		Ephemeral: labels[labelEphemeral] == "true",
 	}
 	if !adapters.ValidID(info.ID) {
-		return nil, fmt.Errorf("label %s: %q is no id", labelID, info.ID)
+		return nil, fmt.Errorf("label %s: %q is no id", LabelID, info.ID)
 	}
 	var err error
 	if info.Created, err = time.Parse(time.RFC3339Nano, labels[labelCreated]); err != nil {

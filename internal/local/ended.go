@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -13,22 +13,18 @@ func (a *Adapter) Ended(ctx context.Context, id string) (*adapters.Ended, error)
 	if e, err := a.graves.Find(id); err == nil {
 		return e, nil
 	}
-	conn, err := a.engine.use(ctx)
+	s, err := a.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := conn.find(ctx, a.root, id)
-	if err != nil {
-		return nil, mapError(err)
-	}
 	if s != nil && s.alive() {
-		return nil, &adapters.Error{Adapter: Name, ID: id, Kind: adapters.ErrNotFound, Err: errAlive}
+		return nil, &adapters.Error{Adapter: a.name, ID: id, Kind: adapters.ErrNotFound, Err: errAlive}
 	}
-	return a.bury(ctx, conn, id, s)
+	return a.bury(ctx, id, s)
 }
 
 // alive says that the sandbox has not ended, by the engine's word and by ours.
-func (s *sandbox) alive() bool { return !s.Exited && !s.dead }
+func (s *sandbox) alive() bool { return !s.Ended }
 
 var errAlive = errors.New("the sandbox has not ended")
 
@@ -40,7 +36,7 @@ func (a *Adapter) AllEnded(ctx context.Context) ([]*adapters.Ended, error) {
 	}
 	all, err := a.graves.All()
 	if err != nil {
-		return nil, mapError(err)
+		return nil, a.mapError(err)
 	}
 	return all, nil
 }
@@ -61,21 +57,17 @@ func (a *Adapter) AwaitEnded(ctx context.Context, id string) (*adapters.Ended, e
 }
 
 func (a *Adapter) awaitEnd(ctx context.Context, id string) error {
-	conn, err := a.engine.use(ctx)
-	if err != nil {
-		return err
-	}
 	// Paused, or without a socket, the agent does not tell.
 	_ = a.client(id).AwaitEnd(ctx)
-	s, err := conn.find(ctx, a.root, id)
+	s, err := a.find(ctx, id)
 	if err != nil || s == nil || !s.alive() {
-		return mapError(err)
+		return err
 	}
-	_, err = conn.waitContainer(ctx, s.ID)
+	_, err = a.engine.Wait(ctx, s.ID)
 	if ctx.Err() != nil {
 		return fmt.Errorf("waiting for the end of sandbox %s: %w", id, context.Cause(ctx))
 	}
-	if err = mapError(err); errors.Is(err, adapters.ErrNotFound) {
+	if errors.Is(err, adapters.ErrNotFound) {
 		return nil
 	}
 	return err

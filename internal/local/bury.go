@@ -1,10 +1,7 @@
-package podman
+package local
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"time"
 
@@ -30,7 +27,7 @@ func (a *Adapter) birthOf(labels map[string]string) (*tombstone.Birth, error) {
 		return nil, err
 	}
 	return &tombstone.Birth{
-		ID: info.ID, Adapter: Name, Image: info.Image, Metadata: info.Metadata, Created: info.Created,
+		ID: info.ID, Adapter: a.name, Image: info.Image, Metadata: info.Metadata, Created: info.Created,
 		Boot: bootclock.Now().Boot, Session: a.dirs.Session(),
 		IdleTimeout: duration(labels[labelIdle]), Lifetime: duration(labels[labelLifetime]),
 		MemoryBytes: info.Resources.MemoryBytes,
@@ -47,7 +44,7 @@ func duration(milliseconds string) time.Duration {
 
 // epitaph is what is known of a sandbox however it ended.
 func (a *Adapter) epitaph(id string, b *tombstone.Birth) *adapters.Ended {
-	e := &adapters.Ended{ID: id, Adapter: Name, Root: a.root, Time: time.Now()}
+	e := &adapters.Ended{ID: id, Adapter: a.name, Root: a.root, Time: time.Now()}
 	if b != nil {
 		e.Name, e.Image, e.Metadata, e.Created = b.Name, b.Image, b.Metadata, b.Created
 	}
@@ -70,13 +67,13 @@ func (a *Adapter) buryKilled(s *sandbox, opts adapters.KillOptions, output strin
 
 // bury finds out how a sandbox has ended that nobody has killed through us, and
 // remembers it. s is its container, if there still is one.
-func (a *Adapter) bury(ctx context.Context, conn *connection, id string, s *sandbox) (*adapters.Ended, error) {
+func (a *Adapter) bury(ctx context.Context, id string, s *sandbox) (*adapters.Ended, error) {
 	if e, err := a.graves.Find(id); err == nil {
 		return e, nil
 	}
-	ev, labels := a.investigate(ctx, conn, id, s)
+	ev, labels := a.investigate(ctx, id, s)
 	if ev.birth == nil && ev.end == nil && ev.engine == (engineWord{}) {
-		return nil, notFound(id)
+		return nil, a.notFound(id)
 	}
 	birth := ev.birth
 	if birth == nil && labels != nil {
@@ -91,79 +88,58 @@ func (a *Adapter) bury(ctx context.Context, conn *connection, id string, s *sand
 
 // investigate collects the evidence, and the container's labels if the engine
 // still knows them.
-func (a *Adapter) investigate(ctx context.Context, conn *connection, id string, s *sandbox) (*evidence, map[string]string) {
+func (a *Adapter) investigate(ctx context.Context, id string, s *sandbox) (*evidence, map[string]string) {
 	ev := &evidence{boot: bootclock.Now().Boot, session: a.dirs.Session()}
 	ev.birth, _ = a.graves.Birth(id)
 	ev.end, _ = agentsock.ReadEnd(a.dirs.Sandbox(id))
-	ev.log = a.lastWords(id)
-	word, labels := a.recall(ctx, conn, id, ev.birth)
+	ev.log = a.lastWords(ctx, id, s)
+	word, labels := a.recall(ctx, id, ev.birth)
 	if s != nil {
 		labels = s.Labels
-		word.examine(ctx, conn, s)
+		a.examine(ctx, &word, s)
 	}
 	ev.engine = word
 	return ev, labels
 }
 
 // examine adds what the engine says of a container that it still has.
-func (w *engineWord) examine(ctx context.Context, conn *connection, s *sandbox) {
-	w.noMemory, _ = conn.outOfMemory(ctx, s.ID)
-	if w.exit == nil && s.Exited {
-		w.died, w.exit = time.Unix(s.ExitedAt, 0), &s.ExitCode
+func (a *Adapter) examine(ctx context.Context, w *engineWord, s *sandbox) {
+	starved, _ := a.engine.OutOfMemory(ctx, s.ID)
+	w.noMemory = w.noMemory || starved
+	if w.exit == nil && s.Ended && !s.EndedAt.IsZero() {
+		w.died, w.exit = s.EndedAt, &s.ExitCode
 	}
 }
 
 // recall asks the engine for its past: its events outlive its containers.
-func (a *Adapter) recall(ctx context.Context, conn *connection, id string, b *tombstone.Birth) (word engineWord, labels map[string]string) {
+func (a *Adapter) recall(ctx context.Context, id string, b *tombstone.Birth) (word engineWord, labels map[string]string) {
 	ctx, cancel := context.WithTimeout(ctx, pastPatience)
 	defer cancel()
 	since := time.Now().Add(-tombstone.MaxAge)
 	if b != nil && b.Created.After(since) {
 		since = b.Created
 	}
-	err := conn.pastEvents(ctx, since, labelID+"="+id, func(raw rawEvent) {
-		if !raw.ours() || raw.Actor.Attributes[labelRoot] != a.root {
-			return
+	for past, err := range a.engine.Events(ctx, since, false, LabelID+"="+id) {
+		if err != nil {
+			a.log.Debug("ask for past events", "sandbox", id, "error", err)
+			break
 		}
-		labels = raw.Actor.Attributes
-		word.learn(raw)
-	})
-	if err != nil {
-		a.log.Debug("ask for past events", "sandbox", id, "error", err)
+		if past.ours() && past.Labels[LabelRoot] == a.root {
+			labels = past.Labels
+			word.learn(past)
+		}
 	}
 	return word, labels
 }
 
-func (w *engineWord) learn(raw rawEvent) {
-	switch raw.Action {
-	case "kill", "stop":
+func (w *engineWord) learn(past Event) {
+	switch past.Type {
+	case adapters.EventKilled:
 		w.told = true
-	case "died":
-		w.died = time.Unix(0, raw.TimeNano)
-		if code, err := strconv.Atoi(raw.Actor.Attributes["containerExitCode"]); err == nil {
-			w.exit = &code
-		}
-	}
-}
-
-// pastEvents passes on what has happened to containers with a label.
-func (c *connection) pastEvents(ctx context.Context, since time.Time, label string, receive func(rawEvent)) error {
-	reports, err := c.events(ctx, false, since.Format(time.RFC3339Nano), label)
-	if err != nil {
-		return err
-	}
-	defer reports.Close()
-	decoder := json.NewDecoder(reports)
-	for {
-		var raw rawEvent
-		err := decoder.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		receive(raw)
+	case adapters.EventMemory:
+		w.noMemory = true
+	case adapters.EventDied:
+		w.died, w.exit = past.Time, past.ExitCode
 	}
 }
 
@@ -173,7 +149,7 @@ func (c *connection) pastEvents(ctx context.Context, since time.Time, label stri
 func (a *Adapter) askTail(ctx context.Context, id string) func() string {
 	ctx, cancel := context.WithTimeout(ctx, tailPatience)
 	// A connection of its own: one that is lost is not worth to be mended now.
-	transport := agentsock.Transport(a.dirs.Sandbox(id), adapters.AgentPort)
+	transport := a.dial.Transport(id, adapters.AgentPort)
 	answer := make(chan string, 1)
 	go func() {
 		defer transport.CloseIdleConnections()

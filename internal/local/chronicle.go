@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func (a *Adapter) Events(ctx context.Context, since time.Time) iter.Seq2[adapter
 			}
 		}
 		if c.err != nil && ctx.Err() == nil {
-			yield(adapters.Event{}, mapError(c.err))
+			yield(adapters.Event{}, c.mapError(c.err))
 		}
 	}
 }
@@ -82,11 +82,7 @@ func (c *chronicle) tell() error {
 		// Whoever is heard of late tells late, or no more.
 		c.log.Warn("events: short-lived sandboxes may not be heard", "error", err)
 	}
-	conn, err := c.engine.use(c.ctx)
-	if err != nil {
-		return err
-	}
-	running, err := conn.list(c.ctx, labelRoot+"="+c.root)
+	running, err := c.list(c.ctx, LabelRoot+"="+c.root)
 	if err != nil {
 		return err
 	}
@@ -133,16 +129,12 @@ func (c *chronicle) explain(died adapters.Event) *adapters.Ended {
 	if time.Since(died.Time) > tombstone.MaxAge {
 		return nil
 	}
-	conn, err := c.engine.use(c.ctx)
-	if err != nil {
-		return nil
-	}
 	// The engine may be about to remove it, and knows more until then.
-	s, err := conn.find(c.ctx, c.root, died.ID)
+	s, err := c.find(c.ctx, died.ID)
 	if err != nil || s != nil && s.alive() {
 		s = nil
 	}
-	ended, err := c.bury(c.ctx, conn, died.ID, s)
+	ended, err := c.bury(c.ctx, died.ID, s)
 	if err != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -34,25 +34,25 @@ func (a *Adapter) imageOf(spec *adapters.Spec) string {
 // copySource makes the image of the sandbox that this one is a fork of.
 func (c *creation) copySource(ctx context.Context) error {
 	return phase(ctx, c.spec, adapters.PhaseCopy, c.spec.Budgets.Pull, func(ctx context.Context) error {
-		source, err := c.conn.find(ctx, c.root, c.spec.Fork)
+		source, err := c.find(ctx, c.spec.Fork)
 		if err != nil {
 			return err
 		}
 		if source == nil {
-			return notFound(c.spec.Fork)
+			return c.notFound(c.spec.Fork)
 		}
-		return c.commit(ctx, c.conn, source, c.forkRepo(), c.spec.ID)
+		return c.commit(ctx, source, c.forkRepo(), c.spec.ID)
 	})
 }
 
 // removeForkImage removes the image of a sandbox that was a fork. Images that
 // were made from it keep what they share with it.
-func (a *Adapter) removeForkImage(ctx context.Context, conn *connection, id, source string) error {
+func (a *Adapter) removeForkImage(ctx context.Context, id, source string) error {
 	if source == "" {
 		return nil
 	}
-	err := conn.removeImage(ctx, a.forkRepo()+":"+id, false)
-	if errors.Is(mapError(err), adapters.ErrNotFound) {
+	err := a.engine.RemoveImage(ctx, a.forkRepo()+":"+id, false)
+	if errors.Is(err, adapters.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -61,13 +61,9 @@ func (a *Adapter) removeForkImage(ctx context.Context, conn *connection, id, sou
 // Prune removes images of forks that are gone. Kill and the sweep do so as well,
 // but only where something else is left that reminds of the fork.
 func (a *Adapter) Prune(ctx context.Context) ([]string, error) {
-	conn, err := a.engine.use(ctx)
+	images, err := a.engine.ImagesOf(ctx, a.forkRepo())
 	if err != nil {
 		return nil, err
-	}
-	images, err := conn.listImages(ctx, "reference", a.forkRepo())
-	if err != nil {
-		return nil, mapError(err)
 	}
 	var removed []string
 	for _, i := range images {
@@ -76,9 +72,9 @@ func (a *Adapter) Prune(ctx context.Context) ([]string, error) {
 			if !ours || !adapters.ValidID(id) {
 				continue
 			}
-			gone, err := a.pruneFork(ctx, conn, id)
+			gone, err := a.pruneFork(ctx, id)
 			if err != nil {
-				return removed, mapError(err)
+				return removed, a.mapError(err)
 			}
 			if gone {
 				removed = append(removed, ref)
@@ -89,7 +85,7 @@ func (a *Adapter) Prune(ctx context.Context) ([]string, error) {
 }
 
 // pruneFork removes a fork's image unless the fork is there, or in the making.
-func (a *Adapter) pruneFork(ctx context.Context, conn *connection, id string) (gone bool, err error) {
+func (a *Adapter) pruneFork(ctx context.Context, id string) (gone bool, err error) {
 	claim, err := a.dirs.Claim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
 		return false, nil
@@ -97,10 +93,10 @@ func (a *Adapter) pruneFork(ctx context.Context, conn *connection, id string) (g
 	if err == nil {
 		defer claim.Release()
 	}
-	s, err := conn.find(ctx, a.root, id)
+	s, err := a.find(ctx, id)
 	if err != nil || s != nil {
 		return false, err
 	}
-	err = a.removeForkImage(ctx, conn, id, "unknown")
+	err = a.removeForkImage(ctx, id, "unknown")
 	return err == nil, err
 }

@@ -1,4 +1,4 @@
-package podman
+package local
 
 import (
 	"context"
@@ -119,11 +119,7 @@ func wanted(ctx context.Context, l *listener) bool {
 
 // lives reports whether there may be more to be told by a sandbox's agent.
 func (c *chronicle) lives(ctx context.Context, id string) bool {
-	conn, err := c.engine.use(ctx)
-	if err != nil {
-		return false
-	}
-	s, err := conn.find(ctx, c.root, id)
+	s, err := c.find(ctx, id)
 	return err == nil && s != nil && s.alive()
 }
 
