@@ -4,8 +4,8 @@ import "github.com/spf13/cobra"
 
 const environmentHelp = `These variables say how qs works. Flags win over them.
 
-  QS_ADAPTER          the engine's adapter (podman)
-  QS_RUNTIME          OCI runtime (the engine's default)
+  QS_ADAPTER          the engine's adapter: podman or docker (the first that is here)
+  QS_RUNTIME          OCI runtime (the engine's default); podman or docker is as in QS_ADAPTER
   QS_IMAGE            image of a sandbox that names none (python:3.11-slim)
   QS_TIMEOUT_DEFAULT  idle timeout in seconds (300)
   QS_ROOT             whose sandboxes are whose, and caches (~/.quixand)

@@ -28,6 +28,7 @@ type Factory func(Config) (Adapter, error)
 type Registry struct {
 	mu        sync.RWMutex
 	factories map[string]Factory
+	probers   map[string]Prober
 }
 
 // Default is the registry to which adapters add themselves when they are

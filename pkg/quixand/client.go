@@ -33,6 +33,7 @@ const (
 type Client struct {
 	cfg     Config
 	adapter adapters.Adapter
+	tried   []Check // the engines that were looked at to choose one
 
 	// life is of the leases that the client holds. It is nobody's call's, so
 	// it is kept.
@@ -45,7 +46,9 @@ type Client struct {
 }
 
 // New opens the adapter that cfg and the environment name; nil is the zero
-// Config. No engine is spoken to yet.
+// Config. Where none is named, rootless Podman is preferred to other engines that
+// can be had on this machine; when there is none, ErrUnavailable tells what was
+// looked at. No engine is spoken to yet.
 func New(cfg *Config) (*Client, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -54,16 +57,15 @@ func New(cfg *Config) (*Client, error) {
 	if err != nil {
 		return nil, wrap("configure", "", "", err)
 	}
-	adapter, err := full.Registry.Open(full.Adapter, adapters.Config{
-		Root:    full.Root,
-		Runtime: full.Runtime,
-		Image:   full.Image,
-		Logger:  full.Logger.Named(full.Adapter),
-	})
+	tried, err := full.chooseAdapter()
+	if err != nil {
+		return nil, wrap("choose adapter", "", "", err)
+	}
+	adapter, err := full.Registry.Open(full.Adapter, full.forAdapter())
 	if err != nil {
 		return nil, wrap("open adapter", full.Adapter, "", err)
 	}
-	c := &Client{cfg: full, adapter: adapter}
+	c := &Client{cfg: full, adapter: adapter, tried: tried}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.enforcement = sync.OnceValues(c.chooseEnforcers)
 	return c, nil
@@ -245,11 +247,12 @@ func (c *Client) Events(ctx context.Context, since time.Time) iter.Seq2[Event, e
 var errNoEvents = &Error{Kind: ErrUnsupported, Err: errors.New("this adapter's engine reports no events")}
 
 // Check examines engine, host and image, for `qs doctor`, and who keeps the
-// timeouts. An adapter that cannot examine its engine has nothing to add.
+// timeouts. An adapter that cannot examine its engine has nothing to add. The
+// first finding tells which adapter was chosen and why, unless one was named.
 func (c *Client) Check(ctx context.Context) []Check {
-	var checks []Check
+	checks := c.checkChoice()
 	if checker, ok := c.adapter.(adapters.Checker); ok {
-		checks = checker.Check(ctx)
+		checks = append(checks, checker.Check(ctx)...)
 	}
 	return append(checks, c.checkEnforcers())
 }

@@ -21,8 +21,8 @@ import (
 // variable that is set and cannot be understood is ErrInvalid; an empty one is
 // not set.
 type Config struct {
-	Adapter  string             // QS_ADAPTER, or podman
-	Runtime  string             // QS_RUNTIME, or the engine's default OCI runtime
+	Adapter  string             // QS_ADAPTER: podman or docker; or the first of these that can be had here, see Client.Check
+	Runtime  string             // QS_RUNTIME, or the engine's default OCI runtime; podman or docker stands for that adapter, if none is named
 	Image    string             // QS_IMAGE, or python:3.11-slim
 	Timeout  time.Duration      // QS_TIMEOUT_DEFAULT in whole seconds, or 300 s; NoTimeout for none
 	Root     string             // QS_ROOT, or ~/.quixand
@@ -35,7 +35,6 @@ type Config struct {
 }
 
 const (
-	defaultAdapter = "podman"
 	defaultImage   = "python:3.11-slim"
 	defaultTimeout = 300 * time.Second
 	defaultRoot    = ".quixand" // in the home directory
@@ -44,8 +43,11 @@ const (
 // withDefaults completes the configuration: what is set in it wins over the
 // environment, and that over the defaults.
 func (c Config) withDefaults(getenv func(string) string) (Config, error) {
-	c.Adapter = firstSet(c.Adapter, getenv("QS_ADAPTER"), defaultAdapter)
+	c.Adapter = firstSet(c.Adapter, getenv("QS_ADAPTER"))
 	c.Runtime = firstSet(c.Runtime, getenv("QS_RUNTIME"))
+	if c.Runtime == "podman" || c.Runtime == "docker" { // which no OCI runtime is called
+		c.Adapter, c.Runtime = firstSet(c.Adapter, c.Runtime), ""
+	}
 	c.Image = firstSet(c.Image, getenv("QS_IMAGE"), defaultImage)
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

@@ -23,7 +23,7 @@ func TestConfigPrecedence(t *testing.T) {
 		want Config
 	}{
 		"defaults": {
-			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(home, ".quixand")},
+			want: Config{Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(home, ".quixand")},
 		},
 		"environment": {
 			env: map[string]string{
@@ -31,6 +31,16 @@ func TestConfigPrecedence(t *testing.T) {
 				"QS_ROOT": "/srv/q", "QS_METADATA": `{"a":"b"}`,
 			},
 			want: Config{Adapter: "docker", Runtime: "runsc", Image: "alpine", Timeout: time.Minute, Root: "/srv/q", Metadata: map[string]string{"a": "b"}},
+		},
+		"an engine for a runtime": {
+			set:  Config{Root: "/r"},
+			env:  map[string]string{"QS_RUNTIME": "docker"},
+			want: Config{Adapter: "docker", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: "/r"},
+		},
+		"an adapter over an engine for a runtime": {
+			set:  Config{Adapter: "podman", Root: "/r"},
+			env:  map[string]string{"QS_RUNTIME": "docker"},
+			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: "/r"},
 		},
 		"code over environment": {
 			set: Config{Adapter: "x", Runtime: "y", Image: "z", Timeout: time.Second, Root: "/r", Metadata: map[string]string{"c": "d"}},
@@ -43,20 +53,20 @@ func TestConfigPrecedence(t *testing.T) {
 		"no timeout": {
 			set:  Config{Timeout: NoTimeout, Root: "/r"},
 			env:  map[string]string{"QS_TIMEOUT_DEFAULT": "60"},
-			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: NoTimeout, Root: "/r"},
+			want: Config{Image: "python:3.11-slim", Timeout: NoTimeout, Root: "/r"},
 		},
 		"empty metadata over environment": {
 			set:  Config{Metadata: map[string]string{}, Root: "/r"},
 			env:  map[string]string{"QS_METADATA": `{"a":"b"}`},
-			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: "/r"},
+			want: Config{Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: "/r"},
 		},
 		"home directory": {
 			env:  map[string]string{"QS_ROOT": "~/q"},
-			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(home, "q")},
+			want: Config{Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(home, "q")},
 		},
 		"relative root": {
 			env:  map[string]string{"QS_ROOT": "q/../r"},
-			want: Config{Adapter: "podman", Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(wd, "r")},
+			want: Config{Image: "python:3.11-slim", Timeout: 300 * time.Second, Root: filepath.Join(wd, "r")},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

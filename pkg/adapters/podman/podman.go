@@ -49,6 +49,7 @@ const Name = "podman"
 
 func init() {
 	adapters.Default.Register(Name, func(cfg adapters.Config) (adapters.Adapter, error) { return New(cfg), nil })
+	adapters.Default.RegisterProbe(Name, probe)
 }
 
 // Adapter drives one Podman. It is safe for concurrent use.
