@@ -38,6 +38,7 @@ type App struct {
 
 	global     globalFlags
 	verb       string // as it was typed: qs kill
+	stays      bool   // the verb serves until it is told to stop
 	opened     *quixand.Client
 	interrupts *interrupts
 }
@@ -104,6 +105,7 @@ func (a *App) client() (*quixand.Client, error) {
 		Root:    a.global.root,
 		Name:    a.verb,
 		QSPath:  a.Self(),
+		OneShot: !a.stays,
 		Logger:  logger,
 	})
 	return a.opened, err

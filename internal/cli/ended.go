@@ -56,7 +56,7 @@ func (a *App) printEnded(e *quixand.Ended) error {
 		t.row("Name:", e.Name)
 	}
 	t.row("State:", stateEnded+" "+relative(a.Now(), e.Time))
-	t.row("Reason:", string(e.Reason)+": "+e.Why())
+	t.row("Reason:", reasonOf(e))
 	if e.Limit != "" {
 		t.row("Limit:", e.Limit)
 	}
@@ -76,6 +76,16 @@ func (a *App) printEnded(e *quixand.Ended) error {
 		t.row("Last output:", strings.TrimRight(line, "\r\n"))
 	}
 	return t.flush()
+}
+
+// reasonOf tells why a sandbox ended: the word for programs and people to look
+// for, and the rest of the story.
+func reasonOf(e *quixand.Ended) string {
+	word, why := string(e.Reason), termsafe.Line(e.Why())
+	if strings.HasPrefix(why, word) {
+		return why
+	}
+	return word + ": " + why
 }
 
 // endedStatus is the exit code of a verb that has shown all there is to say.

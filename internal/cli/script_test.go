@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +18,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/quixand/quixand/pkg/adapters"
+	"github.com/quixand/quixand/pkg/quixand"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"qs":      qsMain,
 		"python3": pythonMain,
+		"program": programMain,
 	})
 }
 
@@ -39,6 +43,21 @@ func pythonMain() {
 		os.Exit(1)
 	}
 	fmt.Printf("ran %s\n", program)
+}
+
+// programMain is a program that creates a sandbox, which only the program itself
+// would end, prints the id, and ends first.
+func programMain() {
+	adapters.Default.Register("fake", openEngine)
+	client, err := quixand.New(&quixand.Config{Enforcer: "process"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	sb, err := client.Create(context.Background(), &quixand.Options{Timeout: 100 * time.Millisecond})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sb.ID())
 }
 
 // Each script has an engine of its own. It finds these commands beside

@@ -53,6 +53,7 @@ func newServeCmd(a *App) *cobra.Command {
 }
 
 func (o *serveOptions) run(ctx context.Context) error {
+	o.app.stays = true
 	c, err := o.app.client()
 	if err != nil {
 		return err

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/quixand/quixand/internal/termsafe"
 )
 
 type waitOptions struct {
@@ -42,6 +40,6 @@ func (o *waitOptions) run(ctx context.Context) error {
 	if o.app.global.json {
 		return o.app.printJSON(newEndedJSON(e))
 	}
-	_, err = fmt.Fprintf(o.app.Stdout, "%s: %s\n", e.Reason, termsafe.Line(e.Why()))
+	_, err = fmt.Fprintf(o.app.Stdout, "%s\n", reasonOf(e))
 	return err
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Metadata map[string]string  // QS_METADATA, a JSON object of strings; added to every sandbox, options win
 	Enforcer string             // QS_ENFORCER, or auto: who ends sandboxes when their time is up; see the package's comment
 	QSPath   string             // QS_BIN, or the qs beside this program or in $PATH; what systemd starts to look at a sandbox
+	OneShot  bool               // the program ends before its sandboxes do, so that nothing in it can keep their timeouts
 	Logger   hclog.Logger       // nil logs nothing
 	Registry *adapters.Registry // nil is adapters.Default
 	Name     string             // of the program, for who asks who has killed a sandbox; empty is that of its file

@@ -119,11 +119,31 @@ func (c *Client) enforce(spec *adapters.Spec, opts *Options) (*enforcement, erro
 	if err != nil {
 		return nil, err
 	}
+	if c.cfg.OneShot && !opts.Ephemeral {
+		if e, err = e.withoutProcess(); err != nil {
+			return nil, err
+		}
+	}
 	spec.Enforcers = e.forSandbox(opts, c.cfg.Enforcer == autoEnforcer)
 	if spec.OnTimeout == TimeoutPause {
 		err = c.refusePause(e)
 	}
 	return e, err
+}
+
+// withoutProcess is for sandboxes that outlive this process.
+func (e *enforcement) withoutProcess() (*enforcement, error) {
+	isProcess := func(name string) bool { return name == timeouts.ProcessName }
+	others := *e
+	others.names = slices.DeleteFunc(slices.Clone(e.names), isProcess)
+	others.hosts = slices.DeleteFunc(slices.Clone(e.hosts), func(h timeouts.Enforcer) bool { return isProcess(h.Name()) })
+	if len(others.names) == 0 {
+		return nil, &Error{
+			Kind: ErrUnsupported, Err: errors.New("this program ends before the sandbox, and no other enforcer of its timeouts is chosen"),
+			Hint: "let QS_ENFORCER be auto, or have agent or systemd in it",
+		}
+	}
+	return &others, nil
 }
 
 // forSandbox returns who is to end a new sandbox.
@@ -146,7 +166,7 @@ func (c *Client) refusePause(e *enforcement) error {
 	if len(e.hosts) == 0 {
 		return &Error{
 			Kind: ErrUnsupported, Err: errors.New("nobody on this host would pause the sandbox when it is idle"),
-			Hint: "let QS_ENFORCER be auto, or have systemd or process in it",
+			Hint: "let QS_ENFORCER be auto, or have systemd in it, or process where the program lives on",
 		}
 	}
 	return nil

@@ -138,7 +138,7 @@ func (s *Sandbox) whyUnavailable(ctx context.Context, err error) error {
 		s.gone.Store(true)
 		return s.client.mourn(ctx, s.id, errGone)
 	case engineErr == nil && info.State == adapters.StatePaused:
-		return errPaused
+		return paused(s.id)
 	case engineErr == nil && info.State != adapters.StateRunning:
 		return &Error{Kind: ErrConflict, Err: fmt.Errorf("sandbox is %s: %w", info.State, err)}
 	}

@@ -63,7 +63,15 @@ func (c *Client) pause(ctx context.Context, id string) error {
 	if err == nil {
 		err = p.Pause(ctx, id)
 	}
+	if errors.Is(err, ErrConflict) && c.isPaused(ctx, id) {
+		err = paused(id)
+	}
 	return c.wrap("pause", id, err)
+}
+
+func (c *Client) isPaused(ctx context.Context, id string) bool {
+	info, err := c.adapter.Get(ctx, id)
+	return err == nil && info.State == adapters.StatePaused
 }
 
 func (c *Client) pauser() (adapters.Pauser, error) {
@@ -73,10 +81,11 @@ func (c *Client) pauser() (adapters.Pauser, error) {
 	return nil, errNoPause
 }
 
-var (
-	errNoPause = &Error{Kind: ErrUnsupported, Err: errors.New("this adapter's engine cannot pause sandboxes")}
-	errPaused  = &Error{Kind: ErrConflict, Err: errors.New("sandbox is paused"), Hint: "resume it with: qs resume ID"}
-)
+var errNoPause = &Error{Kind: ErrUnsupported, Err: errors.New("this adapter's engine cannot pause sandboxes")}
+
+func paused(id string) error {
+	return &Error{Kind: ErrConflict, Err: errors.New("sandbox is paused"), Hint: "resume it with: qs resume " + id}
+}
 
 // suspicious is a silence in which the engine is asked whether the sandbox is
 // paused. An agent that runs answers within a few milliseconds.
@@ -93,9 +102,8 @@ func (s *Sandbox) unlessPaused(ctx context.Context) (_ context.Context, done fun
 		case <-ctx.Done():
 			return
 		}
-		info, err := s.client.adapter.Get(ctx, s.id)
-		if err == nil && info.State == adapters.StatePaused {
-			cancel(errPaused)
+		if s.client.isPaused(ctx, s.id) {
+			cancel(paused(s.id))
 		}
 	})
 	return ctx, func() {

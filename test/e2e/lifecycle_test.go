@@ -17,7 +17,7 @@ var _ = Describe("qs pause", needsEngine, Ordered, ContinueOnFailure, func() {
 		Expect(ok(ctx, "ps", "--state", "paused", "--quiet")).To(Equal(*id))
 		out := qs(ctx, "exec", *id, "true")
 		Expect(out.Code).To(Equal(125))
-		Expect(out.Stderr).To(ContainSubstring("sandbox is paused\nhint: resume it with: qs resume"))
+		Expect(out.Stderr).To(ContainSubstring("sandbox is paused\nhint: resume it with: qs resume " + *id))
 		Expect(ok(ctx, "status", *id)).To(MatchRegexp(`State: +paused`))
 		Expect(ok(ctx, "resume", *id)).To(Equal(*id))
 		Expect(ok(ctx, "exec", *id, "echo", "hi")).To(Equal("hi"))

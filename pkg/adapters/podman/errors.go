@@ -64,7 +64,7 @@ var rules = []rule{
 	{[]string{"pids.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
 
 	// pausing
-	{[]string{"is already paused"}, adapters.ErrConflict, "resume it with: qs resume ID"},
+	{[]string{"is already paused"}, adapters.ErrConflict, ""},
 	{[]string{"is not paused"}, adapters.ErrConflict, ""},
 	{[]string{"is not running, can't pause"}, adapters.ErrConflict, ""},
 	{[]string{"can not pause containers on rootless containers with cgroup v1"}, adapters.ErrUnsupported, hintFreezer},
