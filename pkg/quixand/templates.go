@@ -152,7 +152,8 @@ func (t *Templates) list(ctx context.Context) ([]*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := store.Images(ctx, map[string]string{templateLabelName: ""})
+	// By their names and not by their labels: some were pulled or imported.
+	images, err := store.Images(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -289,68 +290,22 @@ func (t *Templates) Tag(ctx context.Context, name, second string) error {
 	return t.wrap("tag template", err)
 }
 
-// RegistryOptions say how to speak to a registry. Output is told what the
-// engine says; nil does without.
-type RegistryOptions = adapters.RegistryOptions
-
-// Push copies a template to a registry, under the reference that destination
-// is, with the credentials that the user has given the engine's own tools.
-func (t *Templates) Push(ctx context.Context, name, destination string, opts *RegistryOptions) error {
-	found, err := t.find(ctx, name)
-	if err != nil {
-		return t.wrap("push template", err)
-	}
-	store, err := t.store()
-	if err == nil {
-		err = store.PushImage(ctx, found.Image, destination, registryOptions(opts))
-	}
-	return t.wrap("push template", err)
-}
-
-// Pull fetches an image from a registry and makes it the current build of a
-// template.
-func (t *Templates) Pull(ctx context.Context, source, name string, opts *RegistryOptions) (*Template, error) {
-	store, err := t.store()
-	if err == nil {
-		err = checkTemplateName(name)
-	}
-	if err == nil {
-		err = store.PullImage(ctx, source, registryOptions(opts))
-	}
-	if err != nil {
-		return nil, t.wrap("pull template", err)
-	}
-	return t.adopt(ctx, "pull template", source, name)
-}
-
-func registryOptions(o *RegistryOptions) *RegistryOptions {
-	var full RegistryOptions
-	if o != nil {
-		full = *o
-	}
-	if full.Output == nil {
-		full.Output = func(string) {}
-	}
-	return &full
-}
-
 // adopt makes an image the current build of a template.
-func (t *Templates) adopt(ctx context.Context, op, image, name string) (*Template, error) {
+func (t *Templates) adopt(ctx context.Context, image, name string) (*Template, error) {
 	store, err := t.store()
 	if err != nil {
-		return nil, t.wrap(op, err)
+		return nil, err
 	}
 	found, err := store.Image(ctx, image)
 	if err != nil {
-		return nil, t.wrap(op, err)
+		return nil, err
 	}
 	for _, tag := range []string{templateFrom(found, image).tag(), latest} {
 		if err := store.TagImage(ctx, found.ID, templateRepository+name+":"+tag); err != nil {
-			return nil, t.wrap(op, err)
+			return nil, err
 		}
 	}
-	adopted, err := t.find(ctx, name)
-	return adopted, t.wrap(op, err)
+	return t.find(ctx, name)
 }
 
 // tag is the template's hash, or for an image of another origin its id.
@@ -391,5 +346,6 @@ func (t *Templates) Import(ctx context.Context, r io.Reader, name string) (*Temp
 	if err != nil {
 		return nil, t.wrap("import template", err)
 	}
-	return t.adopt(ctx, "import template", names[0], name)
+	imported, err := t.adopt(ctx, names[0], name)
+	return imported, t.wrap("import template", err)
 }

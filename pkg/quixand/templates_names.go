@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"github.com/quixand/quixand/internal/nearest"
 	"github.com/quixand/quixand/pkg/templates/stock"
 )
 
@@ -86,40 +86,9 @@ func (t *Templates) near(ctx context.Context, name string) string {
 	for _, b := range all {
 		known = append(known, b.Name)
 	}
-	var near []string
-	for _, k := range known {
-		if distance(bare, k) <= 1+len(bare)/4 || len(bare) > 2 && strings.HasPrefix(k, bare) {
-			near = append(near, k)
-		}
-	}
-	slices.SortFunc(near, func(x, y string) int {
-		return cmp.Or(cmp.Compare(distance(bare, x), distance(bare, y)), cmp.Compare(x, y))
-	})
-	near = slices.Compact(near)
+	near := nearest.To(bare, known)
 	if len(near) == 0 {
 		return ""
 	}
 	return "did you mean " + strings.Join(near[:min(len(near), 3)], ", ") + "?"
-}
-
-// distance is how many letters must be put in, taken out or replaced to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
@@ -161,6 +164,30 @@ var _ = Describe("qs templates", needsEngine, func() {
 		ok(ctx, "templates", "rm", name)
 		ok(ctx, "templates", "import", archive, name)
 		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/x")).To(Equal("same"))
+	})
+	It("pushes to a registry, and pulls", limit, func(ctx SpecContext) {
+		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+		DeferCleanup(server.Close)
+		// One file and not the image, to move little.
+		Expect(os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY tool /tool\n"), 0o644)).To(Succeed())
+		tool, err := os.ReadFile(program())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(os.WriteFile(filepath.Join(dir, "tool"), tool, 0o755)).To(Succeed())
+		ok(ctx, "templates", "build", dir, "--name", name, "--quiet")
+		ref := server.Listener.Addr().String() + "/team/tool:1"
+		ok(ctx, "templates", "push", "--insecure", name, ref)
+		ok(ctx, "templates", "rm", name)
+		Expect(ok(ctx, "templates", "pull", "--insecure", ref, name)).To(HavePrefix("localhost/quixand/" + name + ":"))
+		Expect(ok(ctx, "run", "--template", name, "--", "/tool", "version")).To(ContainSubstring("qs"))
+
+		out := qs(ctx, "templates", "pull", "--insecure", ref+"x", name)
+		Expect(out.Code).To(Equal(3))
+		Expect(out.Stderr).To(MatchRegexp(`^qs: pull template: .*/team/tool: manifest unknown.*\n`))
+		Expect(out.Stderr).To(HaveSuffix("\nhint: did you mean " + ref + "?\n"))
+		server.Close()
+		out = qs(ctx, "templates", "push", "--insecure", name, ref)
+		Expect(out.Code).To(Equal(4))
+		Expect(out.Stderr).To(MatchRegexp(`^qs: push template: .*: pinging container registry .*connection refused\nhint: .*\n$`))
 	})
 	It("refuses what cannot be", limit, func(ctx SpecContext) {
 		recipe("RUN true\n")

@@ -46,6 +46,7 @@ const (
 	Leftovers   Capability = "leftovers"   // Harness.Leftovers
 	Inspect     Capability = "inspect"     // Harness.Inspect
 	SameKernel  Capability = "same kernel" // Harness.SameKernel
+	Loopback    Capability = "loopback"    // Harness.Loopback
 	Systemd     Capability = "systemd"     // Harness.QS, and a systemd of this user's
 	Outside     Capability = "outside"     // $QS_TEST_OUTSIDE, an address that a bridge reaches
 	Patience    Capability = "patience"    // $QS_TEST_SLOW is set: minutes are no matter
@@ -66,6 +67,7 @@ func (h *Harness) capabilities() []Capability {
 		Leftovers:   h.Leftovers != nil,
 		Inspect:     h.Inspect != nil,
 		SameKernel:  h.SameKernel,
+		Loopback:    h.Loopback,
 		Systemd:     h.QS != "" && hasSystemd(),
 		Outside:     os.Getenv(outsideVariable) != "",
 		Patience:    os.Getenv("QS_TEST_SLOW") != "",

@@ -24,6 +24,9 @@ type Harness struct {
 	// SameKernel says that sandboxes are processes of this machine, so that
 	// what they leave behind can be seen in its /proc.
 	SameKernel bool
+	// Loopback says that the engine is in this host's network, and reaches a
+	// registry on its loopback.
+	Loopback bool
 	// QS is the path of a qs program that has the adapter linked, for systemd to
 	// start.
 	QS string
@@ -110,6 +113,7 @@ var groups = []func(*fixture){
 	describePython,
 	describeImages,
 	describeTemplates,
+	describeRegistries,
 	describeErrors,
 	describeConcurrency,
 	describeSecurity,

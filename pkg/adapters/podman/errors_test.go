@@ -28,6 +28,10 @@ func TestMapError(t *testing.T) {
 		{404, `no container with name or ID "x" found: no such container`, adapters.ErrNotFound, false},
 		{500, `creating container storage: the container name "qs-x" is already in use by 1234. You have to remove that container to be able to reuse that name: that name is already in use`, adapters.ErrExists, false},
 		{409, "wrong state", adapters.ErrConflict, false},
+		{0, "reading manifest 1 in 127.0.0.1:5000/a: denied", adapters.ErrPermission, true},
+		{0, `checking whether a blob sha256:0 exists in 127.0.0.1:5000/a: StatusCode: 403, ""`, adapters.ErrPermission, true},
+		{0, `pinging container registry 127.0.0.1:5000: Get "https://127.0.0.1:5000/v2/": http: server gave HTTP response to HTTPS client`, adapters.ErrUnavailable, true},
+		{0, `Invalid image name "A/b", unknown transport "A/b"`, adapters.ErrInvalid, true},
 		{400, "decode(): no", adapters.ErrInvalid, false},
 
 		{500, "crun: mkdir `/x`: No space left on device: OCI runtime error", adapters.ErrExhausted, true},

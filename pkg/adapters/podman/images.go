@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -77,28 +76,6 @@ func splitTag(name string) (repo, tag string) {
 func (e *engine) RemoveImage(ctx context.Context, name string, force bool) error {
 	query := url.Values{"force": {strconv.FormatBool(force)}}
 	return e.call(ctx, http.MethodDelete, "/images/%s", query, nil, nil, name)
-}
-
-// PushImage copies an image to a registry.
-func (e *engine) PushImage(ctx context.Context, name, destination string, opts *adapters.RegistryOptions) error {
-	query := url.Values{"destination": {destination}, "quiet": {"false"}, "tlsVerify": {strconv.FormatBool(!opts.Insecure)}}
-	return e.transfer(ctx, "/images/%s/push", query, opts, name)
-}
-
-// PullImage fetches an image, also when there is one of this name.
-func (e *engine) PullImage(ctx context.Context, name string, opts *adapters.RegistryOptions) error {
-	query := url.Values{"reference": {name}, "policy": {"always"}, "tlsVerify": {strconv.FormatBool(!opts.Insecure)}}
-	return e.transfer(ctx, "/images/pull", query, opts)
-}
-
-// transfer follows a pull or a push, whose reports are alike.
-func (e *engine) transfer(ctx context.Context, path string, query url.Values, opts *adapters.RegistryOptions, args ...string) error {
-	reports, err := e.open(ctx, http.MethodPost, path, query, nil, args...)
-	if err != nil {
-		return err
-	}
-	defer reports.Close()
-	return mapError(followPull(reports, &progressLines{say: opts.Output}))
 }
 
 // ExportImage streams the image in the format that podman load reads.

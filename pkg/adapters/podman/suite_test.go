@@ -24,6 +24,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 		contract.ImageBuilder,
 	),
 	SameKernel:  true,
+	Loopback:    true,
 	QS:          builtQS(),
 	Available:   available,
 	Unreachable: unreachable,
