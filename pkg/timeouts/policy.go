@@ -48,7 +48,7 @@ type Verdict struct {
 }
 
 // leastSilence keeps a host that is short of breath from ending sandboxes with
-// very short timeouts.
+// very short timeouts, and from being kept busy by paused ones.
 const leastSilence = 10 * time.Second
 
 // NeedsAgent reports whether the agent's word can change the verdict. Asking one
@@ -72,7 +72,7 @@ func (p Policy) Judge(v View) Verdict {
 func (p Policy) judgeIdle(v View) (Action, time.Duration) {
 	switch {
 	case v.Paused:
-		return Leave, -1
+		return Leave, p.whilePaused()
 	case v.Agent == nil:
 		return p.judgeSilent(v.Silent)
 	case v.Agent.Idle < 0:
@@ -80,9 +80,19 @@ func (p Policy) judgeIdle(v View) (Action, time.Duration) {
 	case v.Agent.IdleFor < v.Agent.Idle:
 		return Leave, v.Agent.Idle - v.Agent.IdleFor
 	case p.Pause:
-		return Pause, -1
+		return Pause, p.whilePaused()
 	}
 	return Expire, -1
+}
+
+// whilePaused is when to look at a paused sandbox again, for it may be resumed by
+// the engine's means, which nobody is told. Its idle time begins anew then, and
+// is not over before the next look.
+func (p Policy) whilePaused() time.Duration {
+	if p.Idle < 0 {
+		return -1
+	}
+	return max(p.Idle, leastSilence)
 }
 
 func (p Policy) judgeSilent(silent time.Duration) (Action, time.Duration) {

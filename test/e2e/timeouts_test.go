@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os/exec"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -56,6 +57,18 @@ var _ = Describe("timeouts", needsEngine, func() {
 			WithTimeout(10 * time.Second).Should(ContainSubstring(id))
 		ok(ctx, "kill", id)
 		Expect(timers(ctx)).NotTo(ContainSubstring(id))
+	})
+	It("pause a sandbox that somebody else has resumed", limit, func(ctx SpecContext) {
+		id := create(ctx, "--timeout", "1s", "--on-timeout", "pause")
+		state := func() (string, error) {
+			out, err := exec.CommandContext(ctx, "podman", "inspect", "--format", "{{.State.Status}}", "qs-"+id).Output()
+			return strings.TrimSpace(string(out)), err
+		}
+		// qs is not asked, for it would look itself.
+		eventually(ctx, state).WithTimeout(10 * time.Second).Should(Equal("paused"))
+		Expect(exec.CommandContext(ctx, "podman", "unpause", "qs-"+id).Run()).To(Succeed())
+		Expect(state()).To(Equal("running"))
+		eventually(ctx, state).WithTimeout(20 * time.Second).Should(Equal("paused"))
 	})
 	It("leave a timer at most until the next call, whoever removed the sandbox", limit, func(ctx SpecContext) {
 		id := create(ctx)
