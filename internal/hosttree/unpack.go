@@ -66,8 +66,20 @@ func (u *Unpacker) Report() Report { return u.report }
 // its name. It becomes the directory name in the root; "." is the root itself.
 func (u *Unpacker) Unpack(r io.Reader, name string) error {
 	u.base = name
-	archive := tar.NewReader(r)
 	top := ""
+	return u.unpack(r, func(entry string) (string, error) { return strip(entry, &top) })
+}
+
+// UnpackAll writes a tar stream into the root, whose entries may have nothing in
+// common.
+func (u *Unpacker) UnpackAll(r io.Reader) error {
+	u.base = "."
+	return u.unpack(r, local)
+}
+
+// unpack writes each entry at the place inside the tree that its name means.
+func (u *Unpacker) unpack(r io.Reader, place func(entry string) (string, error)) error {
+	archive := tar.NewReader(r)
 	for entries := 0; ; entries++ {
 		h, err := archive.Next()
 		if err == io.EOF { //nolint:errorlint // a broken stream may wrap it, and is no end
@@ -79,7 +91,7 @@ func (u *Unpacker) Unpack(r io.Reader, name string) error {
 		if entries == maxEntries {
 			return fmt.Errorf("%w: more than %d entries", ErrHostile, maxEntries)
 		}
-		inside, err := strip(h.Name, &top)
+		inside, err := place(h.Name)
 		if err == nil {
 			err = u.entry(inside, h, archive)
 		}
@@ -100,9 +112,9 @@ func streamError(err error) error {
 // strip takes the top directory, which the first entry tells, off a name. What
 // is left of the top's own is ".".
 func strip(entry string, top *string) (string, error) {
-	clean := path.Clean(entry)
-	if len(entry) > maxName || strings.ContainsRune(entry, 0) || !filepath.IsLocal(clean) {
-		return "", fmt.Errorf("%w: name %.80q", ErrHostile, entry)
+	clean, err := local(entry)
+	if err != nil {
+		return "", err
 	}
 	first, rest, _ := strings.Cut(clean, "/")
 	if *top == "" {
@@ -112,6 +124,15 @@ func strip(entry string, top *string) (string, error) {
 		return "", fmt.Errorf("%w: name %.80q is not in %.80q", ErrHostile, entry, *top)
 	}
 	return path.Clean(rest), nil
+}
+
+// local cleans a name that leads nowhere else.
+func local(entry string) (string, error) {
+	clean := path.Clean(entry)
+	if len(entry) > maxName || strings.ContainsRune(entry, 0) || !filepath.IsLocal(clean) {
+		return "", fmt.Errorf("%w: name %.80q", ErrHostile, entry)
+	}
+	return clean, nil
 }
 
 // entry writes the entry that the tree has at inside.

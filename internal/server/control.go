@@ -25,26 +25,30 @@ const (
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]func(*call) error{
-		"POST /sandboxes":                 s.createOpen,
-		"POST /v2/sandboxes":              s.createSecure,
-		"GET /sandboxes":                  s.list,
-		"GET /v2/sandboxes":               s.list,
-		"GET /sandboxes/{id}":             s.describe,
-		"DELETE /sandboxes/{id}":          s.kill,
-		"POST /sandboxes/{id}/connect":    s.connect,
-		"POST /v2/sandboxes/{id}/connect": s.connect,
-		"POST /sandboxes/{id}/resume":     s.connect,
-		"POST /sandboxes/{id}/timeout":    s.setTimeout,
-		"POST /sandboxes/{id}/refreshes":  s.refresh,
-		"POST /sandboxes/{id}/pause":      s.pause,
-		"POST /sandboxes/{id}/fork":       s.fork,
-		"POST /sandboxes/{id}/snapshots":  s.snapshot,
-		"GET /sandboxes/{id}/metrics":     s.metrics,
-		"GET /sandboxes/{id}/logs":        s.logs,
-		"GET /snapshots":                  s.snapshots,
-		"GET /templates":                  s.templates,
-		"GET /templates/{first}/{second}": s.alias,
-		"DELETE /templates/{id}":          s.deleteTemplate,
+		"POST /sandboxes":                           s.createOpen,
+		"POST /v2/sandboxes":                        s.createSecure,
+		"GET /sandboxes":                            s.list,
+		"GET /v2/sandboxes":                         s.list,
+		"GET /sandboxes/{id}":                       s.describe,
+		"DELETE /sandboxes/{id}":                    s.kill,
+		"POST /sandboxes/{id}/connect":              s.connect,
+		"POST /v2/sandboxes/{id}/connect":           s.connect,
+		"POST /sandboxes/{id}/resume":               s.connect,
+		"POST /sandboxes/{id}/timeout":              s.setTimeout,
+		"POST /sandboxes/{id}/refreshes":            s.refresh,
+		"POST /sandboxes/{id}/pause":                s.pause,
+		"POST /sandboxes/{id}/fork":                 s.fork,
+		"POST /sandboxes/{id}/snapshots":            s.snapshot,
+		"GET /sandboxes/{id}/metrics":               s.metrics,
+		"GET /sandboxes/{id}/logs":                  s.logs,
+		"GET /snapshots":                            s.snapshots,
+		"GET /templates":                            s.templates,
+		"GET /templates/{first}/{second}":           s.alias,
+		"POST /v3/templates":                        s.newTemplate,
+		"GET /templates/{id}/files/{hash}":          s.buildFiles,
+		"POST /v2/templates/{id}/builds/{build}":    s.startBuild,
+		"GET /templates/{id}/builds/{build}/status": s.buildStatus,
+		"DELETE /templates/{id}":                    s.deleteTemplate,
 	} {
 		mux.Handle(pattern, s.handler(h))
 	}
@@ -54,6 +58,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/files", s.serveLink)
+	mux.HandleFunc("PUT /uploads/{key}/{hash}", s.uploads.receive)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "there is no such endpoint: "+r.Method+" "+r.URL.Path)
 	})
@@ -65,8 +70,7 @@ func (s *Server) routes() http.Handler {
 var hostedOnly = []string{
 	"/teams", "/secrets", "/secrets/{rest...}", "/volumes", "/volumes/{rest...}",
 	"PUT /sandboxes/{id}/network",
-	"POST /v3/templates", "/v2/templates/{rest...}", "/templates/{id}/files/{hash}",
-	"POST /templates/tags", "DELETE /templates/tags", // and GET /templates/{id}/tags: see alias
+	"PATCH /v2/templates/{id}", "POST /templates/tags", "DELETE /templates/tags", // and GET /templates/{id}/tags: see alias
 }
 
 func refuseHosted(c *call) error {

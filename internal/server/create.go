@@ -176,15 +176,13 @@ func (s *Server) startFrom(c *call, name string, opts *quixand.Options) error {
 		opts.Snapshot = snapshot
 		return s.ownSnapshot(c, snapshot)
 	}
-	t, err := s.cfg.Client.Templates().Get(c, name)
+	t, err := s.template(c, name)
 	switch {
 	case err == nil:
 		opts.Template = t.Image
-	case !errors.Is(err, quixand.ErrNotFound) && !errors.Is(err, quixand.ErrInvalid) && !errors.Is(err, quixand.ErrUnsupported):
-		return err
-	case slices.Contains(ownTemplates, name): // the client's own image
+	case errors.Is(err, quixand.ErrNotFound) && slices.Contains(ownTemplates, name): // the client's own image
 	default:
-		return &quixand.Error{Kind: quixand.ErrNotFound, Err: fmt.Errorf("there is no template %q", name)}
+		return err
 	}
 	return nil
 }

@@ -85,6 +85,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		s.boxes.follow(following)
 	}()
 	defer func() {
+		s.builds.close()
 		stop()
 		<-followed
 	}()

@@ -11,6 +11,7 @@ package server
 
 import (
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,6 +39,8 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	boxes   *boxes
+	uploads *uploads
+	builds  *builds
 	rates   rates
 	control http.Handler
 	proxy   *proxy
@@ -48,7 +51,10 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
-	s := &Server{cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log)}
+	s := &Server{
+		cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log), builds: newBuilds(),
+		uploads: &uploads{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), secret: cfg.Secret},
+	}
 	s.proxy = newProxy(s.boxes, cfg.Log)
 	s.control = s.audited(s.routes())
 	return s

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/quixand/quixand/pkg/quixand"
@@ -129,20 +128,4 @@ func (s *Server) fork(c *call) error {
 		results[i].Sandbox = &answer
 	}
 	return c.answer(http.StatusCreated, results)
-}
-
-// deleteTemplate removes a snapshot of the caller's. Templates are everybody's,
-// and not for clients to remove.
-func (s *Server) deleteTemplate(c *call) error {
-	name, ok := strings.CutPrefix(c.request.PathValue("id"), snapshotPrefix)
-	if !ok {
-		return &quixand.Error{Kind: quixand.ErrNotFound, Err: fmt.Errorf("there is no snapshot %q", name)}
-	}
-	if err := s.ownSnapshot(c, name); err != nil {
-		return err
-	}
-	if err := s.cfg.Client.RemoveSnapshot(c, name); err != nil {
-		return err
-	}
-	return c.answer(http.StatusNoContent, nil)
 }
