@@ -273,6 +273,29 @@ func TestWatcherIsShared(t *testing.T) {
 }
 
 // Events that the kernel had no room for are not missed.
+// The kernel has one watch for a directory, however often it is asked for.
+func TestWatchesOfOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	var watcher Watcher
+	var watches []*Watch
+	for range 3 {
+		w, err := watcher.Watch(dir)
+		must(t, err)
+		watches = append(watches, w)
+	}
+	watches[1].Close()
+	listen(t, filepath.Join(dir, "before"), func(net.Conn) {})
+	must(t, os.Rename(filepath.Join(dir, "before"), socketIn(dir)))
+	for _, i := range []int{0, 2} {
+		select {
+		case <-watches[i].changed:
+		case <-time.After(10 * time.Second):
+			t.Errorf("watch %d is not told", i)
+		}
+		watches[i].Close()
+	}
+}
+
 func TestWatchSurvivesFlood(t *testing.T) {
 	dir := t.TempDir()
 	var watcher Watcher

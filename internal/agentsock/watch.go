@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,7 @@ type Watcher struct {
 	fd      int
 	inotify *os.File // of fd; nil while nothing is watched
 	ended   chan struct{}
-	watches map[int32]*Watch
+	watches map[int32][]*Watch // by directory, for the kernel has one watch for each
 }
 
 // Watch waits for one agent.
@@ -50,7 +51,7 @@ func (w *Watcher) Watch(dir string) (*Watch, error) {
 		return nil, watchError(dir, os.NewSyscallError("inotify_add_watch", err))
 	}
 	watch := &Watch{w, dir, int32(id), make(chan struct{}, 1)}
-	w.watches[watch.id] = watch
+	w.watches[watch.id] = append(w.watches[watch.id], watch)
 	return watch, nil
 }
 
@@ -63,7 +64,7 @@ func (w *Watcher) open() error {
 		return os.NewSyscallError("inotify_init", err)
 	}
 	w.fd, w.inotify = fd, os.NewFile(uintptr(fd), "inotify")
-	w.ended, w.watches = make(chan struct{}), make(map[int32]*Watch)
+	w.ended, w.watches = make(chan struct{}), make(map[int32][]*Watch)
 	go w.read(w.inotify, w.ended)
 	return nil
 }
@@ -118,12 +119,18 @@ func (w *Watcher) event(e []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, watch := range w.watches {
-		if lost || watch.id == id {
-			select {
-			case watch.changed <- struct{}{}:
-			default: // it has the word already
-			}
+	for of, watches := range w.watches {
+		if lost || of == id {
+			wake(watches)
+		}
+	}
+}
+
+func wake(watches []*Watch) {
+	for _, watch := range watches {
+		select {
+		case watch.changed <- struct{}{}:
+		default: // it has the word already
 		}
 	}
 }
@@ -150,12 +157,21 @@ func (w *Watch) Wait(ctx context.Context) error {
 // Close ends the watch.
 func (w *Watch) Close() {
 	w.watcher.mu.Lock()
-	delete(w.watcher.watches, w.id)
-	// It fails only when the directory is gone, and the watch with it.
-	_, _ = unix.InotifyRmWatch(w.watcher.fd, uint32(w.id))
-	ended := w.watcher.closeUnused()
+	ended := w.watcher.remove(w)
 	w.watcher.mu.Unlock()
 	if ended != nil {
 		<-ended
 	}
+}
+
+// remove leaves the directory to others who watch it, too.
+func (w *Watcher) remove(watch *Watch) (ended chan struct{}) {
+	others := slices.DeleteFunc(w.watches[watch.id], func(other *Watch) bool { return other == watch })
+	if w.watches[watch.id] = others; len(others) > 0 {
+		return nil
+	}
+	delete(w.watches, watch.id)
+	// It fails only when the directory is gone, and the watch with it.
+	_, _ = unix.InotifyRmWatch(w.fd, uint32(watch.id))
+	return w.closeUnused()
 }
