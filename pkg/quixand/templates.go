@@ -254,7 +254,8 @@ func gone(err error) error {
 }
 
 // Prune removes the builds that no name means any more and that no sandbox
-// uses, and returns them.
+// uses, and returns them. Layers that only make later builds quicker stay;
+// podman image prune removes them.
 func (t *Templates) Prune(ctx context.Context) ([]*Template, error) {
 	all, err := t.list(ctx)
 	var old []*Template
@@ -266,10 +267,31 @@ func (t *Templates) Prune(ctx context.Context) ([]*Template, error) {
 	if err == nil {
 		err = t.removeBuilds(ctx, old, false)
 	}
+	var nameless []*Template
+	if err == nil {
+		nameless, err = t.pruneNameless(ctx)
+	}
 	if err != nil {
 		return nil, t.wrap("prune templates", err)
 	}
-	return old, nil
+	return append(old, nameless...), nil
+}
+
+// pruneNameless removes the builds whose very name another has: of the same
+// recipe, by who wanted no cache, or by who was killed over it.
+func (t *Templates) pruneNameless(ctx context.Context) (removed []*Template, err error) {
+	store, err := t.store()
+	if err != nil {
+		return nil, err
+	}
+	images, err := store.Images(ctx, map[string]string{templateLabelName: ""})
+	for _, image := range images {
+		if len(image.Names) == 0 && image.Containers <= 0 && t.removeNameless(ctx, image.ID) {
+			ref := templateRepository + image.Labels[templateLabelName] + ":" + image.Labels[templateLabelHash]
+			removed = append(removed, templateFrom(image, ref))
+		}
+	}
+	return removed, err
 }
 
 // Tag gives the current build of a template, or NAME:HASH, a second name.

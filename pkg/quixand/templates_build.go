@@ -81,6 +81,7 @@ func (t *Templates) build(ctx context.Context, dir string, opts *BuildOptions) (
 	if built, err := b.existing(ctx); built != nil || err != nil {
 		return built, err
 	}
+	before, _ := b.store.Image(ctx, b.ref) // there is one only for who wants no cache
 	err = b.run(ctx)
 	if errors.Is(err, ErrConflict) {
 		// A layer of an earlier build was found, and then removed with another
@@ -90,7 +91,22 @@ func (t *Templates) build(ctx context.Context, dir string, opts *BuildOptions) (
 	if err != nil {
 		return nil, err
 	}
-	return b.find(ctx)
+	built, err := b.find(ctx)
+	if err == nil && before != nil && before.ID != built.ID {
+		t.removeNameless(ctx, before.ID)
+	}
+	return built, err
+}
+
+// removeNameless removes an image that has lost its names to a later build,
+// unless something uses it: then Prune finds it when that has ended.
+func (t *Templates) removeNameless(ctx context.Context, id string) (removed bool) {
+	store, err := t.store()
+	if err != nil {
+		return false
+	}
+	image, err := store.Image(ctx, id)
+	return err == nil && len(image.Names) == 0 && store.RemoveImage(ctx, id, false) == nil
 }
 
 // building is one build of a template.

@@ -202,7 +202,15 @@ func describeRebuilds(f *fixture) {
 		w := f.workshop("RUN date +%N >/built")
 		first := w.build(ctx)
 		w.opts.NoCache = true
-		Expect(w.build(ctx).ID).NotTo(Equal(first.ID))
+		b := f.create(ctx, &quixand.Options{Template: w.name})
+		second := w.build(ctx)
+		Expect(second.ID).NotTo(Equal(first.ID))
+		third := w.build(ctx)
+		_, err := f.adapter().(adapters.ImageStore).Image(ctx, second.ID)
+		Expect(err).To(failAs(quixand.ErrNotFound), "nothing uses it, and it has no name")
+		Expect(b.Kill(ctx)).To(Succeed())
+		Expect(f.client.Templates().Prune(ctx)).To(ContainElement(HaveField("ID", first.ID)))
+		Expect(f.client.Templates().Get(ctx, w.name)).To(HaveField("ID", third.ID))
 	})
 	it("are found again when everything on disk but the images is lost", func(ctx SpecContext) {
 		w := f.workshop("RUN true")
