@@ -15,7 +15,7 @@ import (
 func benchCreate(ctx context.Context, b *bench) error {
 	var ours, first, theirs, killed, removed samples
 	for i := range b.n(30) + 1 {
-		created, answered, dead, err := b.lifeOfSandbox(ctx)
+		created, answered, dead, err := b.lifeOfSandbox(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func benchCreate(ctx context.Context, b *bench) error {
 	const many = 20
 	start := time.Now()
 	err := atOnce(many, func() error {
-		_, _, _, err := b.lifeOfSandbox(ctx)
+		_, _, _, err := b.lifeOfSandbox(ctx, nil)
 		return err
 	})
 	if err != nil {
@@ -52,9 +52,9 @@ func benchCreate(ctx context.Context, b *bench) error {
 	return nil
 }
 
-func (b *bench) lifeOfSandbox(ctx context.Context) (created, answered, killed time.Duration, err error) {
+func (b *bench) lifeOfSandbox(ctx context.Context, opts *quixand.Options) (created, answered, killed time.Duration, err error) {
 	start := time.Now()
-	sb, err := b.client.Create(ctx, &quixand.Options{})
+	sb, err := b.client.Create(ctx, opts)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -83,6 +83,8 @@ var groups = []struct {
 	{"exec", benchExec},
 	{"process", benchProcess},
 	{"create", benchCreate},
+	{"templates", benchTemplates},
+	{"warm", benchWarm},
 	{"files", benchFiles},
 	{"concurrent", benchConcurrent},
 	{"pty", benchPTY},
