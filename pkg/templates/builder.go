@@ -25,8 +25,9 @@ import (
 // [FromContainerfile]. The first instruction that cannot be rendered is told by
 // [Builder.Containerfile]. A Builder is not safe for concurrent use.
 type Builder struct {
-	lines []string
-	err   error
+	lines    []string
+	err      error
+	compiled bool // Python's library is
 }
 
 // From begins with an image.

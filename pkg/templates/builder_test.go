@@ -12,6 +12,7 @@ func ExampleBuilder() {
 	text, err := templates.From("python:3.11-slim").
 		Apt("git", "curl").
 		Pip("numpy>=2", "pandas[excel]").
+		Pip("flask").
 		CopyAs("app", "/app", templates.CopyOptions{Owner: "1000:1000"}).
 		Env(map[string]string{"PORT": "8000", "GREETING": `say "hi" for $1`}).
 		Workdir("/app").
@@ -25,7 +26,9 @@ func ExampleBuilder() {
 	// Output:
 	// FROM python:3.11-slim
 	// RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git curl && rm -rf /var/lib/apt/lists/*
+	// RUN ["python3", "-c", "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path(\"stdlib\"), quiet=2)"]
 	// RUN ["python3", "-m", "pip", "install", "--no-cache-dir", "numpy>=2", "pandas[excel]"]
+	// RUN ["python3", "-m", "pip", "install", "--no-cache-dir", "flask"]
 	// COPY --chown=1000:1000 ["app", "/app"]
 	// ENV GREETING="say \"hi\" for \$1"
 	// ENV PORT="8000"

@@ -16,6 +16,9 @@ import (
 // decimal uid; an existing account wins, and fallback names a new one.
 //
 // On a read-only system the account exists in the agent's memory alone.
+//
+// It is done at the start of a sandbox and not when an image is built: all of it
+// takes half a millisecond, a tenth of that where it has been done.
 func Provision(root, want, fallback, workdir string) (User, error) {
 	p := provisioner{root: root, db: database{dir: filepath.Join(root, "etc")}, chown: os.Lchown}
 	return p.provision(want, fallback, workdir)

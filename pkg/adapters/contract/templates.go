@@ -142,6 +142,11 @@ func describeBuilds(f *fixture) {
 		b := f.create(ctx, &quixand.Options{Template: w.build(ctx).Name, Workdir: "/work dir"})
 		Expect(b.sh(ctx, `echo "$QUOTED"; cat '/my $app/x' one two; ls`)).To(Equal("a \"b\" $c \\d\n1one\ntwo\n$c\na b\none\ntwo"))
 	})
+	it("compile Python's library, where the image brings none of it compiled", needs(Python), SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+		w := f.workshop()
+		w.opts.Recipe = templates.From(f.harness.Image).Run("find / -xdev -name '*.pyc' -delete").CompilePython()
+		Expect(w.sh(ctx, `python3 -B -c 'import asyncio, os; print(os.path.exists(asyncio.__cached__))'`)).To(Equal("True"))
+	})
 	it("are built once by all who want them at once", SpecTimeout(time.Minute), func(ctx SpecContext) {
 		w := f.workshop("RUN sleep 1; date +%N >/built")
 		ids := make([]string, 4)
