@@ -136,21 +136,29 @@ func (a *App) printTemplates(list []*quixand.Template, quiet bool) error {
 }
 
 func newTemplatesShowCmd(a *App) *cobra.Command {
-	var recipe bool
+	var recipe, log bool
 	cmd := &cobra.Command{
-		Use:               "show [flags] NAME",
+		Use:               "show [flags] NAME[:HASH]",
 		Short:             "Show what is known about a template",
 		Args:              nargs(1, 1, "NAME"),
 		ValidArgsFunction: a.completeTemplate,
 		RunE: a.onTemplates(func(ctx context.Context, t *quixand.Templates, args []string) error {
+			if log {
+				return a.printBuildLog(ctx, t, args[0])
+			}
 			found, err := t.Get(ctx, args[0])
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case recipe:
+			}
+			if recipe {
 				return a.printText(found.Recipe)
-			case a.global.json:
-				return a.printJSON(newTemplateJSON(found))
+			}
+			builds, err := t.Builds(ctx, found.Name)
+			if err != nil {
+				return err
+			}
+			if a.global.json {
+				return a.printJSON(newShownJSON(found, builds))
 			}
 			table := a.newTable()
 			table.row("Name:", found.Name)
@@ -159,10 +167,14 @@ func newTemplatesShowCmd(a *App) *cobra.Command {
 			table.row("Id:", found.ID)
 			table.row("Created:", relative(a.Now(), found.Created))
 			table.row("Size:", size(found.Bytes))
+			if b := buildOf(found, builds); b != nil && b.Took > 0 {
+				table.row("Built:", fmt.Sprintf("in %.1f s, by %s", b.Took.Seconds(), b.Engine))
+			}
 			return table.flush()
 		}),
 	}
 	cmd.Flags().BoolVar(&recipe, "containerfile", false, "print the recipe that it was built from")
+	cmd.Flags().BoolVar(&log, "log", false, "print what its latest build said, though it failed")
 	return cmd
 }
 

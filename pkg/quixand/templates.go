@@ -192,7 +192,10 @@ func (t *Templates) remove(ctx context.Context, name string, force bool) error {
 	if len(doomed) == 0 {
 		return t.unknown(ctx, name)
 	}
-	return t.removeBuilds(ctx, doomed, force)
+	if err := t.removeBuilds(ctx, doomed, force); err != nil || tagged {
+		return err
+	}
+	return t.records().Forget(bare)
 }
 
 // removeBuilds removes all or, where one is in use, none.

@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/quixand/quixand/internal/buildlog"
 	"github.com/quixand/quixand/internal/filelock"
 	"github.com/quixand/quixand/internal/template"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -82,12 +84,8 @@ func (t *Templates) build(ctx context.Context, dir string, opts *BuildOptions) (
 		return built, err
 	}
 	before, _ := b.store.Image(ctx, b.ref) // there is one only for who wants no cache
-	err = b.run(ctx)
-	if errors.Is(err, ErrConflict) {
-		// A layer of an earlier build was found, and then removed with another
-		// image that had it. There is no way to hold on to one.
-		err = b.run(ctx)
-	}
+	err = b.runAgain(ctx)
+	b.remember(err)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +107,17 @@ func (t *Templates) removeNameless(ctx context.Context, id string) (removed bool
 	return err == nil && len(image.Names) == 0 && store.RemoveImage(ctx, id, false) == nil
 }
 
+// runAgain is run, once more where a layer of an earlier build was found, and
+// then removed with another image that had it. There is no way to hold on to
+// one.
+func (b *building) runAgain(ctx context.Context) error {
+	err := b.run(ctx)
+	if errors.Is(err, ErrConflict) {
+		err = b.run(ctx)
+	}
+	return err
+}
+
 // building is one build of a template.
 type building struct {
 	*Templates
@@ -119,6 +128,7 @@ type building struct {
 	name    string
 	hash    string
 	ref     string // of the image
+	record  buildlog.Record
 }
 
 func (t *Templates) prepare(dir string, opts *BuildOptions) (*building, error) {
@@ -223,6 +233,7 @@ func (b *building) find(ctx context.Context) (*Template, error) {
 // run has the engine build. What it builds from is streamed, and an error of
 // the files' side is told in place of the engine's about a stream that ended.
 func (b *building) run(ctx context.Context) error {
+	b.record = buildlog.Record{Hash: b.hash, Began: time.Now().UTC(), Engine: b.client.cfg.Adapter}
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
@@ -250,6 +261,8 @@ func (b *building) spec(tar io.Reader) *adapters.BuildSpec {
 	}
 	labels[templateLabelName] = b.name
 	labels[templateLabelHash] = b.hash
+	labels[templateLabelBegan] = b.record.Began.Format(time.RFC3339Nano)
+	labels[templateLabelEngine] = b.record.Engine
 	if text := b.source.Recipe.Text; len(text) <= maxRecipeLabel {
 		labels[templateLabelRecipe] = base64.StdEncoding.EncodeToString(text)
 	}
@@ -262,6 +275,7 @@ func (b *building) spec(tar io.Reader) *adapters.BuildSpec {
 }
 
 func (b *building) progress(e BuildEvent) {
+	b.record.Add(cmp.Or(e.Output, e.Instruction))
 	if b.opts.Progress != nil {
 		b.opts.Progress(e)
 	}

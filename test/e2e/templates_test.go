@@ -74,6 +74,25 @@ var _ = Describe("qs templates", needsEngine, func() {
 		Expect(json.Unmarshal([]byte(ok(ctx, "templates", "ls", "--json")), &listed)).To(Succeed())
 		Expect(listed).To(ContainElement(struct{ Name, Hash string }{name, built.Hash}))
 	})
+	It("keeps what a build said, and knows the rest without", limit, func(ctx SpecContext) {
+		recipe("RUN echo said\n")
+		ok(ctx, "templates", "build", dir, "--name", name, "--quiet")
+		Expect(ok(ctx, "templates", "show", "--log", name)).To(ContainSubstring("RUN echo said\nsaid"))
+		// Without its age.
+		show := func() string {
+			return regexp.MustCompile(`\d+s ago`).ReplaceAllString(ok(ctx, "templates", "show", name), "")
+		}
+		shown := show()
+		Expect(shown).To(MatchRegexp(`(?m)^Built: +in \d+\.\d s, by podman$`))
+		Expect(ok(ctx, "templates", "show", "--json", name)).To(ContainSubstring(`"said"`))
+		Expect(os.RemoveAll(filepath.Join(suite.root, "templates"))).To(Succeed())
+		Expect(show()).To(Equal(shown))
+		Expect(ok(ctx, "templates", "ls", "--quiet")).To(ContainSubstring(name))
+		Expect(ok(ctx, "templates", "show", "--log", name)).To(BeEmpty())
+		recipe("RUN echo bad; exit 3\n")
+		Expect(qs(ctx, "templates", "build", dir, "--name", name, "--quiet").Code).To(Equal(1))
+		Expect(ok(ctx, "templates", "show", "--log", name)).To(MatchRegexp(`RUN echo bad; exit 3\nbad\nline 2: RUN echo bad; exit 3: .*3$`))
+	})
 	It("names the line and the last words of what fails", limit, func(ctx SpecContext) {
 		recipe("\nRUN echo said; exit 3\n")
 		out := qs(ctx, "templates", "build", dir, "--name", name)

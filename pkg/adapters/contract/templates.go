@@ -23,6 +23,7 @@ func describeTemplates(f *fixture) {
 	Describe("templates", needs(ImageBuilder), func() {
 		describeBuilds(f)
 		describeRebuilds(f)
+		describeBuildRecords(f)
 		describeBuildFailures(f)
 		describeTemplateNames(f)
 		describeTemplateStore(f)
