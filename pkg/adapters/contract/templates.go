@@ -249,7 +249,7 @@ func describeBuildFailures(f *fixture) {
 	} {
 		it("fail for "+what+", and leave nothing behind", func(ctx SpecContext) {
 			w := f.workshop(c.instruction)
-			if c.kind == quixand.ErrNotFound {
+			if errors.Is(c.kind, quixand.ErrNotFound) {
 				w.opts.Pull = quixand.PullNever // there is no registry to ask
 			}
 			Expect(os.Symlink("/nowhere", filepath.Join(w.dir, "out"))).To(Succeed())
