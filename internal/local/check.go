@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -47,6 +48,23 @@ func Fail(name, cure, format string, args ...any) adapters.Check {
 // Failed is a failure whose error knows its cure.
 func Failed(name string, err error) adapters.Check {
 	return Fail(name, mapped(err).Hint, "%v", err)
+}
+
+// CheckControllers warns of limits that nobody can enforce with the cgroup
+// controllers that there are.
+func CheckControllers(version string, have []string, cure string) adapters.Check {
+	const name = "cgroups"
+	var missing []string
+	for _, c := range []string{"memory", "pids", "cpu"} {
+		if !slices.Contains(have, c) {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) > 0 {
+		return Warn(name, cure, "cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
+			version, strings.Join(missing, ", "))
+	}
+	return OK(name, "cgroup %s, %s", version, strings.Join(have, " "))
 }
 
 func (a *Adapter) checkRuntimeDir() adapters.Check {

@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -90,25 +88,13 @@ func checkIDs(info *systemInfo) adapters.Check {
 	return local.OK("subuid", "%d user ids, %d group ids", uids, gids)
 }
 
-// checkControllers compares what this process sees with what the engine says,
-// and warns of limits that nobody can enforce.
+// checkControllers compares what this process sees with what the engine says.
 func (e *engine) checkControllers(info *systemInfo) adapters.Check {
-	const name = "cgroups"
 	have := e.host.controllers()
 	if len(have) == 0 {
 		have = info.Host.CgroupControllers
 	}
-	var missing []string
-	for _, c := range []string{"memory", "pids", "cpu"} {
-		if !slices.Contains(have, c) {
-			missing = append(missing, c)
-		}
-	}
-	if len(missing) > 0 {
-		return local.Warn(name, hintLimit, "cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
-			info.Host.CgroupVersion, strings.Join(missing, ", "))
-	}
-	return local.OK(name, "cgroup %s, %s", info.Host.CgroupVersion, strings.Join(have, " "))
+	return local.CheckControllers(info.Host.CgroupVersion, have, hintLimit)
 }
 
 // checkNetwork looks for the helper that the default network needs.

@@ -33,9 +33,7 @@ type engine struct {
 	host    host
 	builds  *statedir.Runtime // marks of builds
 	locate  func() (endpoint, error)
-
-	turn chan struct{} // a mutex that a context can stop waiting for
-	conn *connection
+	conn    *local.Connection[connection]
 }
 
 // connection is an engine that has answered. It survives an engine that goes
@@ -49,42 +47,27 @@ type connection struct {
 
 // newEngine returns an engine that, if it must be started, listens in dir.
 func newEngine(cfg adapters.Config, dir string) *engine {
-	return &engine{
+	e := &engine{
 		log:     cfg.Logger,
 		runtime: cfg.Runtime,
 		host:    localHost{},
 		builds:  statedir.OpenBuilds(cfg.Root),
 		locate:  func() (endpoint, error) { return locate(dir) },
-		turn:    make(chan struct{}, 1),
 	}
+	e.conn = local.NewConnection(e.connect)
+	return e
 }
 
-// use returns the connection, and makes it when nobody has yet. An error is
-// not kept: the next call tries again.
+// use returns the connection.
 func (e *engine) use(ctx context.Context) (*connection, error) {
-	select {
-	case e.turn <- struct{}{}:
-		defer func() { <-e.turn }()
-	case <-ctx.Done():
-		return nil, mapError(context.Cause(ctx))
-	}
-	if e.conn == nil {
-		conn, err := e.connect(ctx)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		e.conn = conn
-	}
-	return e.conn, nil
+	conn, err := e.conn.Use(ctx)
+	return conn, mapError(err)
 }
 
 // Close gives back the idle connections.
 func (e *engine) Close() {
-	e.turn <- struct{}{}
-	defer func() { <-e.turn }()
-	if e.conn != nil {
-		e.conn.transport.CloseIdleConnections()
-		e.conn = nil
+	if conn := e.conn.Drop(); conn != nil {
+		conn.transport.CloseIdleConnections()
 	}
 }
 

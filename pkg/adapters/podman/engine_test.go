@@ -59,7 +59,11 @@ func TestEngineComesAndGoes(t *testing.T) {
 		t.Errorf("the engine is there: %v", err)
 	}
 	rename(socket, away)
-	a.engine.conn.transport.CloseIdleConnections()
+	conn, err := a.engine.use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.transport.CloseIdleConnections()
 	if err := list(); !errors.Is(err, adapters.ErrUnavailable) {
 		t.Errorf("the engine is gone: %v", err)
 	}

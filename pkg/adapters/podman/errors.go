@@ -7,22 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
 	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
-
-// rule says what one of the engine's messages means. The engine answers most
-// failures with status 500 and words, whatever they are about, so the words
-// are all there is to tell them apart.
-type rule struct {
-	words []string // all of them, in any case, in any order
-	kind  error
-	hint  string
-}
 
 // What to do, where several failures have the same cure.
 const (
@@ -36,74 +26,75 @@ const (
 	hintPort    = "choose another host port, or none to let the engine choose"
 )
 
-// rules are tried in order; the first match counts.
-var rules = []rule{
+// rules say what the engine's messages mean: most have the status 500. They are
+// tried in order.
+var rules = []local.Rule{
 	// resources
-	{[]string{"no space left on device"}, adapters.ErrExhausted, hintDisk},
-	{[]string{"database or disk is full"}, adapters.ErrExhausted, hintDisk},
+	local.Means(adapters.ErrExhausted, hintDisk, "no space left on device"),
+	local.Means(adapters.ErrExhausted, hintDisk, "database or disk is full"),
 	// Every container has a session keyring, and a user has 200 keys.
-	{[]string{"join keyctl", "disk quota exceeded"}, adapters.ErrExhausted, hintKeys},
-	{[]string{"disk quota exceeded"}, adapters.ErrExhausted, hintDisk},
-	{[]string{"exceeded num_locks"}, adapters.ErrExhausted, "remove containers, or raise num_locks in containers.conf and run: podman system renumber"},
-	{[]string{"too many open files"}, adapters.ErrExhausted, "raise the limit of open files: ulimit -n"},
-	{[]string{"cannot allocate memory"}, adapters.ErrExhausted, ""},
+	local.Means(adapters.ErrExhausted, hintKeys, "join keyctl", "disk quota exceeded"),
+	local.Means(adapters.ErrExhausted, hintDisk, "disk quota exceeded"),
+	local.Means(adapters.ErrExhausted, "remove containers, or raise num_locks in containers.conf and run: podman system renumber", "exceeded num_locks"),
+	local.Means(adapters.ErrExhausted, "raise the limit of open files: ulimit -n", "too many open files"),
+	local.Means(adapters.ErrExhausted, "", "cannot allocate memory"),
 
 	// ids
-	{[]string{"newuidmap", "not found"}, adapters.ErrUnavailable, "install newuidmap and newgidmap: dnf install shadow-utils, or apt install uidmap"},
-	{[]string{"no subuid ranges found"}, adapters.ErrUnavailable, hintSubID},
-	{[]string{"no subgid ranges found"}, adapters.ErrUnavailable, hintSubID},
-	{[]string{"not enough ids available"}, adapters.ErrUnavailable, hintSubID},
-	{[]string{"insufficient uids or gids available in user namespace"}, adapters.ErrUnavailable, hintSubID},
-	{[]string{"cannot set up namespace"}, adapters.ErrUnavailable, hintSubID},
+	local.Means(adapters.ErrUnavailable, "install newuidmap and newgidmap: dnf install shadow-utils, or apt install uidmap", "newuidmap", "not found"),
+	local.Means(adapters.ErrUnavailable, hintSubID, "no subuid ranges found"),
+	local.Means(adapters.ErrUnavailable, hintSubID, "no subgid ranges found"),
+	local.Means(adapters.ErrUnavailable, hintSubID, "not enough ids available"),
+	local.Means(adapters.ErrUnavailable, hintSubID, "insufficient uids or gids available in user namespace"),
+	local.Means(adapters.ErrUnavailable, hintSubID, "cannot set up namespace"),
 
 	// limits
-	{[]string{"controller", "is not available"}, adapters.ErrUnsupported, hintLimit},
-	{[]string{"memory.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
-	{[]string{"memory.swap.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
-	{[]string{"cpu.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
-	{[]string{"pids.max", "no such file"}, adapters.ErrUnsupported, hintLimit},
+	local.Means(adapters.ErrUnsupported, hintLimit, "controller", "is not available"),
+	local.Means(adapters.ErrUnsupported, hintLimit, "memory.max", "no such file"),
+	local.Means(adapters.ErrUnsupported, hintLimit, "memory.swap.max", "no such file"),
+	local.Means(adapters.ErrUnsupported, hintLimit, "cpu.max", "no such file"),
+	local.Means(adapters.ErrUnsupported, hintLimit, "pids.max", "no such file"),
 
 	// pausing
-	{[]string{"is already paused"}, adapters.ErrConflict, ""},
-	{[]string{"is not paused"}, adapters.ErrConflict, ""},
-	{[]string{"is not running, can't pause"}, adapters.ErrConflict, ""},
-	{[]string{"can not pause containers on rootless containers with cgroup v1"}, adapters.ErrUnsupported, hintFreezer},
-	{[]string{"cannot pause without using cgroups"}, adapters.ErrUnsupported, hintFreezer},
+	local.Means(adapters.ErrConflict, "", "is already paused"),
+	local.Means(adapters.ErrConflict, "", "is not paused"),
+	local.Means(adapters.ErrConflict, "", "is not running, can't pause"),
+	local.Means(adapters.ErrUnsupported, hintFreezer, "can not pause containers on rootless containers with cgroup v1"),
+	local.Means(adapters.ErrUnsupported, hintFreezer, "cannot pause without using cgroups"),
 
 	// programs that the engine runs
-	{[]string{"could not find pasta"}, adapters.ErrUnavailable, "install pasta: dnf install passt, or apt install passt; or create the sandbox with network none"},
-	{[]string{"slirp4netns", "not find"}, adapters.ErrUnavailable, "install slirp4netns; or create the sandbox with network none"},
-	{[]string{"default oci runtime", "not found"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
-	{[]string{"no oci runtime"}, adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun"},
-	{[]string{"conmon", "not find"}, adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon"},
+	local.Means(adapters.ErrUnavailable, "install pasta: dnf install passt, or apt install passt; or create the sandbox with network none", "could not find pasta"),
+	local.Means(adapters.ErrUnavailable, "install slirp4netns; or create the sandbox with network none", "slirp4netns", "not find"),
+	local.Means(adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun", "default oci runtime", "not found"),
+	local.Means(adapters.ErrUnavailable, "install crun: dnf install crun, or apt install crun", "no oci runtime"),
+	local.Means(adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon", "conmon", "not find"),
 
 	// names and ports
-	{[]string{"is already in use"}, adapters.ErrExists, ""},
-	{[]string{"address already in use"}, adapters.ErrConflict, hintPort},
-	{[]string{"failed to bind port"}, adapters.ErrConflict, hintPort},
+	local.Means(adapters.ErrExists, "", "is already in use"),
+	local.Means(adapters.ErrConflict, hintPort, "address already in use"),
+	local.Means(adapters.ErrConflict, hintPort, "failed to bind port"),
 
 	// images and registries
-	{[]string{"no such image"}, adapters.ErrNotFound, hintImage},
-	{[]string{"image not known"}, adapters.ErrNotFound, hintImage},
-	{[]string{"short-name"}, adapters.ErrNotFound, "write the image's name with its registry, such as docker.io/library/python:3.11-slim"},
-	{[]string{"unauthorized"}, adapters.ErrPermission, hintLogin},
-	{[]string{"reading manifest", "denied"}, adapters.ErrPermission, hintLogin},
-	{[]string{"statuscode: 403"}, adapters.ErrPermission, hintLogin},
-	{[]string{"authentication required"}, adapters.ErrPermission, hintLogin},
-	{[]string{"requested access to the resource is denied"}, adapters.ErrPermission, hintLogin},
-	{[]string{"manifest unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
-	{[]string{"name unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
-	{[]string{"toomanyrequests"}, adapters.ErrExhausted, "the registry limits pulls: wait, or podman login"},
-	{[]string{"server gave http response to https client"}, adapters.ErrUnavailable, "the registry speaks plain HTTP: allow that with --insecure"},
-	{[]string{"pinging container registry"}, adapters.ErrUnavailable, "check the network and the registry's name"},
-	{[]string{"layer not known"}, adapters.ErrConflict, "somebody has removed at this moment what the build was to go on from: build again"},
-	{[]string{"payload does not match any of the supported image formats"}, adapters.ErrInvalid, "give an archive that podman save or docker save has written"},
-	{[]string{"invalid image name"}, adapters.ErrInvalid, "check the image's name"},
-	{[]string{"invalid reference format"}, adapters.ErrInvalid, "check the image's name"},
+	local.Means(adapters.ErrNotFound, hintImage, "no such image"),
+	local.Means(adapters.ErrNotFound, hintImage, "image not known"),
+	local.Means(adapters.ErrNotFound, "write the image's name with its registry, such as docker.io/library/python:3.11-slim", "short-name"),
+	local.Means(adapters.ErrPermission, hintLogin, "unauthorized"),
+	local.Means(adapters.ErrPermission, hintLogin, "reading manifest", "denied"),
+	local.Means(adapters.ErrPermission, hintLogin, "statuscode: 403"),
+	local.Means(adapters.ErrPermission, hintLogin, "authentication required"),
+	local.Means(adapters.ErrPermission, hintLogin, "requested access to the resource is denied"),
+	local.Means(adapters.ErrNotFound, "check the image's name and tag", "manifest unknown"),
+	local.Means(adapters.ErrNotFound, "check the image's name and tag", "name unknown"),
+	local.Means(adapters.ErrExhausted, "the registry limits pulls: wait, or podman login", "toomanyrequests"),
+	local.Means(adapters.ErrUnavailable, "the registry speaks plain HTTP: allow that with --insecure", "server gave http response to https client"),
+	local.Means(adapters.ErrUnavailable, "check the network and the registry's name", "pinging container registry"),
+	local.Means(adapters.ErrConflict, "somebody has removed at this moment what the build was to go on from: build again", "layer not known"),
+	local.Means(adapters.ErrInvalid, "give an archive that podman save or docker save has written", "payload does not match any of the supported image formats"),
+	local.Means(adapters.ErrInvalid, "check the image's name", "invalid image name"),
+	local.Means(adapters.ErrInvalid, "check the image's name", "invalid reference format"),
 
-	{[]string{"no such container"}, adapters.ErrNotFound, ""},
-	{[]string{"exec format error"}, adapters.ErrUnsupported, "use an agent and an image for this machine's architecture"},
-	{[]string{"permission denied"}, adapters.ErrPermission, ""},
+	local.Means(adapters.ErrNotFound, "", "no such container"),
+	local.Means(adapters.ErrUnsupported, "use an agent and an image for this machine's architecture", "exec format error"),
+	local.Means(adapters.ErrPermission, "", "permission denied"),
 }
 
 // statuses are what remains to be said where the words are unknown.
@@ -133,7 +124,7 @@ func mapped(err error) *adapters.Error {
 	e := &adapters.Error{Adapter: Name, Kind: adapters.ErrInternal, Err: err}
 	if answer, ok := errors.AsType[*errorhandling.ErrorModel](err); ok {
 		r := judge(answer.Message, answer.ResponseCode)
-		e.Kind, e.Hint = r.kind, r.hint
+		e.Kind, e.Hint = r.Kind, r.Hint
 		return e
 	}
 	switch {
@@ -147,7 +138,7 @@ func mapped(err error) *adapters.Error {
 		e.Err = errNotPodman
 	default: // words of a stream, of a program, or of the kernel
 		r := judge(err.Error(), 0)
-		e.Kind, e.Hint = r.kind, r.hint
+		e.Kind, e.Hint = r.Kind, r.Hint
 	}
 	return e
 }
@@ -165,17 +156,14 @@ func stillUnanswered(mapped *adapters.Error, err error) *adapters.Error {
 }
 
 // judge finds the rule for the engine's words, or makes one of its status.
-func judge(message string, status int) rule {
-	message = strings.ToLower(message)
-	for _, r := range rules {
-		if containsAll(message, r.words) {
-			return r
-		}
+func judge(message string, status int) local.Rule {
+	if r, ok := local.Judge(rules, message); ok {
+		return r
 	}
 	if kind, ok := statuses[status]; ok {
-		return rule{kind: kind}
+		return local.Rule{Kind: kind}
 	}
-	return rule{kind: adapters.ErrInternal}
+	return local.Rule{Kind: adapters.ErrInternal}
 }
 
 // diedMeanwhile recognizes how Podman 4 fails to kill a container that has died
@@ -183,16 +171,7 @@ func judge(message string, status int) rule {
 // knows now that the container is stopped, and removes it when asked again.
 func diedMeanwhile(err error) bool {
 	answer, ok := errors.AsType[*errorhandling.ErrorModel](err)
-	return ok && containsAll(answer.Message, []string{"could not be stopped", "container state improper"})
-}
-
-func containsAll(s string, words []string) bool {
-	for _, w := range words {
-		if !strings.Contains(s, w) {
-			return false
-		}
-	}
-	return true
+	return ok && local.ContainsAll(answer.Message, []string{"could not be stopped", "container state improper"})
 }
 
 // isBroken tells an engine that went away, or that was never there, from one

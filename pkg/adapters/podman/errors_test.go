@@ -59,7 +59,7 @@ func TestMapError(t *testing.T) {
 		{0, "reading manifest v9 in quay.io/x: manifest unknown", adapters.ErrNotFound, true},
 		{0, "initializing source docker://reg.example/x: pinging container registry reg.example: Get: dial tcp: lookup reg.example: no such host", adapters.ErrUnavailable, true},
 
-		{500, `"3a1b" is already paused: container state improper`, adapters.ErrConflict, true},
+		{500, `"3a1b" is already paused: container state improper`, adapters.ErrConflict, false},
 		{500, `"3a1b" is not paused, can't unpause: container state improper`, adapters.ErrConflict, false},
 		{500, "can not pause containers on rootless containers with cgroup V1: this container does not have a cgroup", adapters.ErrUnsupported, true},
 
