@@ -3,19 +3,15 @@ package local
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/quixand/quixand/internal/bootclock"
+	"github.com/quixand/quixand/internal/golden"
 	"github.com/quixand/quixand/pkg/adapters"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // example is a sandbox with everything at its default.
 func example() (*adapters.Spec, *Facts, *place) {
@@ -73,25 +69,9 @@ func TestSpecGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			container.Labels[labelVersion] = "test" // the build's own
-			got, err := json.MarshalIndent(container, "", "\t")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden := filepath.Join("testdata", "spec-"+name+".json")
-			if *update {
-				if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(got)+"\n" != string(want) {
-				t.Errorf("differs from %s (write it anew with -update):\n%s", golden, got)
-			}
-			if strings.Contains(string(got), "must not be here") {
-				t.Error("the engine is told the environment")
+			golden.Check(t, "spec-"+name, container)
+			if text, err := json.Marshal(container); err != nil || strings.Contains(string(text), "must not be here") {
+				t.Errorf("the engine is told the environment: %v", err)
 			}
 		})
 	}

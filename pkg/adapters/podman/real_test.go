@@ -26,7 +26,7 @@ import (
 // realAdapter is one for the user's Podman, with a root of its own.
 func realAdapter(t *testing.T) *underTest {
 	t.Helper()
-	if err := available(t.Context()); err != nil {
+	if err := cli.Available(t.Context()); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), Name) {
 			t.Fatalf("QS_TEST_REQUIRE names %s, but: %v", Name, err)
 		}

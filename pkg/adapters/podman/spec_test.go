@@ -1,20 +1,15 @@
 package podman
 
 import (
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/blang/semver/v4"
 
+	"github.com/quixand/quixand/internal/golden"
 	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // example is a sandbox with everything at its default.
 func example() *local.Spec {
@@ -52,23 +47,7 @@ func TestSpecGolden(t *testing.T) {
 			if change(c); name == "podman4" {
 				api = "4.3.1"
 			}
-			got, err := json.MarshalIndent(specFor(c, semver.MustParse(api)), "", "\t")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden := filepath.Join("testdata", "spec-"+name+".json")
-			if *update {
-				if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(got)+"\n" != string(want) {
-				t.Errorf("differs from %s (write it anew with -update):\n%s", golden, got)
-			}
+			golden.Check(t, "spec-"+name, specFor(c, semver.MustParse(api)))
 		})
 	}
 }

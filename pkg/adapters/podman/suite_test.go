@@ -2,12 +2,12 @@ package podman
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/quixand/quixand/internal/local/enginetest"
 	"github.com/quixand/quixand/pkg/adapters/contract"
 )
 
@@ -25,12 +25,12 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 	),
 	SameKernel:  true,
 	Loopback:    true,
-	QS:          builtQS(),
-	Available:   available,
+	QS:          enginetest.BuiltQS(),
+	Available:   cli.Available,
 	Unreachable: unreachable,
-	Import:      importImage,
-	Stranger:    stranger,
-	Inspect:     inspect,
+	Import:      cli.Import,
+	Stranger:    cli.Stranger,
+	Inspect:     cli.Inspect,
 	Marks:       marks,
 	Leftovers:   leftovers,
 	Endings:     endings,
@@ -39,13 +39,4 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 func TestContract(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "podman")
-}
-
-// builtQS is the qs that was built beside the agent under test, if any.
-func builtQS() string {
-	qs := filepath.Join(filepath.Dir(os.Getenv("QS_AGENT")), "qs")
-	if _, err := os.Stat(qs); err != nil || os.Getenv("QS_AGENT") == "" {
-		return ""
-	}
-	return qs
 }
