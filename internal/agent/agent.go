@@ -33,6 +33,7 @@ import (
 	"github.com/quixand/quixand/internal/agent/metrics"
 	"github.com/quixand/quixand/internal/agent/process"
 	"github.com/quixand/quixand/internal/agent/spawn"
+	"github.com/quixand/quixand/internal/agent/threads"
 	"github.com/quixand/quixand/internal/agent/tunnel"
 	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/internal/labels"
@@ -89,6 +90,10 @@ func New(cfg Config) (*Agent, error) {
 	}
 	if cfg.FixedTimeout {
 		a.clock.Fix()
+	}
+	if cfg.Init {
+		// In the way of nobody's start: it takes longer to be found by code.
+		go threads.Reserve(agentapi.Threads / 2)
 	}
 	if a.spawner, err = spawn.New(spawn.Options{Init: cfg.Init}); err != nil {
 		return nil, err

@@ -20,6 +20,9 @@ const (
 	// ExitDeadline is the agent's exit code at the end of its time, as
 	// timeout(1) has it.
 	ExitDeadline = 124
+	// Threads is how many threads an agent may have. They are processes to the
+	// kernel, and a limit of processes has to leave room for them.
+	Threads = 32
 
 	DefaultWorkdir = "/workspace"
 	DefaultUser    = "user"

@@ -212,26 +212,34 @@ func (v *twoViews) printInfo(t *table, now time.Time) {
 	for _, p := range i.Ports {
 		t.row("Port:", fmt.Sprintf("127.0.0.1:%d is %d inside", p.HostPort, p.Port))
 	}
-	if l := limits(i.Resources); l != "" {
-		t.row("Limits:", l)
-	}
+	t.row("Limits:", limits(i.Resources))
 	for _, k := range slices.Sorted(maps.Keys(i.Metadata)) {
 		t.row("Metadata:", k+"="+i.Metadata[k])
 	}
 }
 
+// limits tells which limits are in force, and which are not: on a host without
+// controllers, not even those that a sandbox otherwise has unasked.
 func limits(r quixand.Resources) string {
-	var parts []string
-	if r.MemoryBytes > 0 {
-		parts = append(parts, "memory "+size(r.MemoryBytes))
+	inForce, absent := []string{}, []string{}
+	for _, limit := range []struct {
+		there      bool
+		name, text string
+	}{
+		{r.MemoryBytes > 0, "memory", "memory " + size(r.MemoryBytes)},
+		{r.CPUs > 0, "CPUs", fmt.Sprintf("%g CPUs", r.CPUs)},
+		{r.PIDs > 0, "processes", fmt.Sprintf("%d processes", r.PIDs)},
+	} {
+		if limit.there {
+			inForce = append(inForce, limit.text)
+		} else {
+			absent = append(absent, limit.name)
+		}
 	}
-	if r.CPUs > 0 {
-		parts = append(parts, fmt.Sprintf("%g CPUs", r.CPUs))
+	if len(absent) > 0 {
+		inForce = append(inForce, "none of "+strings.Join(absent, ", "))
 	}
-	if r.PIDs > 0 {
-		parts = append(parts, fmt.Sprintf("%d processes", r.PIDs))
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(inForce, "; ")
 }
 
 func (v *twoViews) printAgent(t *table, now time.Time) {

@@ -61,10 +61,15 @@ func CheckControllers(version string, have []string, cure string) adapters.Check
 		}
 	}
 	if len(missing) > 0 {
-		return Warn(name, cure, "cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
+		text := fmt.Sprintf("cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
 			version, strings.Join(missing, ", "))
+		if slices.Contains(missing, "pids") {
+			text += ", and none has the limit of processes that it otherwise has unasked"
+		}
+		return Warn(name, cure, "%s", text)
 	}
-	return OK(name, "cgroup %s, %s", version, strings.Join(have, " "))
+	return OK(name, "cgroup %s, %s; at most %d processes in a sandbox that asks for no other limit",
+		version, strings.Join(have, " "), defaultPIDs)
 }
 
 func (a *Adapter) checkRuntimeDir() adapters.Check {

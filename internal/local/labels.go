@@ -72,8 +72,9 @@ func nameFrom(container, id string) (name string, ours bool) {
 }
 
 // labelsFor sets every label, also where there is nothing to say: one that is
-// not set would be taken from the image, and an image is anybody's.
-func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map[string]string, error) {
+// not set would be taken from the image, and an image is anybody's. limits are
+// those in force, asked for or not.
+func labelsFor(spec *adapters.Spec, limits adapters.Resources, created time.Time, boot bootclock.Mark) (map[string]string, error) {
 	metadata, err := json.Marshal(spec.Metadata)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func labelsFor(spec *adapters.Spec, created time.Time, boot bootclock.Mark) (map
 	if err != nil {
 		return nil, err
 	}
-	resources, err := json.Marshal(spec.Resources)
+	resources, err := json.Marshal(limits)
 	if err != nil {
 		return nil, err
 	}

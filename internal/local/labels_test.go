@@ -19,7 +19,7 @@ func TestLabelsRoundTrip(t *testing.T) {
 	created := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	spec.Resources = adapters.Resources{MemoryBytes: 1, CPUs: 0.5, PIDs: 2}
 	spec.IdleTimeout = 1500 * time.Millisecond
-	labels, err := labelsFor(spec, created, bootclock.Now())
+	labels, err := labelsFor(spec, spec.Resources, created, bootclock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

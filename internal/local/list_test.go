@@ -15,7 +15,7 @@ func listed(t *testing.T, a *Adapter, id string, created time.Time, change func(
 	t.Helper()
 	spec := specOf(a)
 	spec.ID = id
-	labels, err := labelsFor(spec, created, bootclock.Now())
+	labels, err := labelsFor(spec, spec.Resources, created, bootclock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

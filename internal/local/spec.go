@@ -54,13 +54,17 @@ func specFor(spec *adapters.Spec, f *Facts, at *place) (*Spec, error) {
 			Hint: "have it killed on its timeout, or boot with systemd.unified_cgroup_hierarchy=1",
 		}
 	}
-	labels, err := labelsFor(spec, at.created, at.boot)
-	if err != nil {
-		return nil, err
-	}
 	limits, err := limitsFor(spec.Resources, f)
 	if err != nil {
 		return nil, err
+	}
+	labels, err := labelsFor(spec, limits, at.created, at.boot)
+	if err != nil {
+		return nil, err
+	}
+	if limits.PIDs != 0 {
+		// Its threads are processes to the kernel, and beside the caller's.
+		limits.PIDs += agentapi.Threads
 	}
 	s := &Spec{
 		Name:     nameContainer(spec.ID, spec.Name),

@@ -85,7 +85,7 @@ type PortMapping struct {
 type Resources struct {
 	MemoryBytes int64   // resident memory and swap together
 	CPUs        float64 // 1.5 is one and a half cores
-	PIDs        int64   // processes and threads
+	PIDs        int64   // processes and threads, the agent's own not counted
 }
 
 // PullPolicy says when an image is fetched from its registry.
