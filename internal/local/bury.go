@@ -34,6 +34,16 @@ func (a *Adapter) birthOf(labels map[string]string) (*tombstone.Birth, error) {
 	}, nil
 }
 
+// memoryKills is what is counted of kills for want of memory; nil: nothing.
+func (a *Adapter) memoryKills() *int64 {
+	if counter, ok := a.engine.(MemoryCounter); ok {
+		if kills, ok := counter.MemoryKills(); ok {
+			return &kills
+		}
+	}
+	return nil
+}
+
 func duration(milliseconds string) time.Duration {
 	ms, err := strconv.ParseInt(milliseconds, 10, 64)
 	if err != nil || ms < 0 {
@@ -90,6 +100,7 @@ func (a *Adapter) bury(ctx context.Context, id string, s *sandbox) (*adapters.En
 // still knows them.
 func (a *Adapter) investigate(ctx context.Context, id string, s *sandbox) (*evidence, map[string]string) {
 	ev := &evidence{boot: bootclock.Now().Boot, session: a.dirs.Session()}
+	ev.kills = a.memoryKills()
 	ev.birth, _ = a.graves.Birth(id)
 	ev.end, _ = agentsock.ReadEnd(a.dirs.Sandbox(id))
 	ev.log = a.lastWords(ctx, id, s)

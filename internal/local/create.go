@@ -192,7 +192,7 @@ func (c *creation) remember() *sync.WaitGroup {
 	done.Go(func() {
 		birth, err := c.birthOf(c.container.Labels)
 		if err == nil {
-			birth.Name = c.spec.Name
+			birth.Name, birth.MemoryKills = c.spec.Name, c.memoryKills()
 			err = c.graves.Born(birth)
 		}
 		if err != nil {

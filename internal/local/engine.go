@@ -117,6 +117,12 @@ type (
 	Explainer interface {
 		Explain(ctx context.Context, death error) error
 	}
+	// MemoryCounter is an engine whose containers are in a group that the kernel
+	// counts kills for want of memory for. The count outlives the containers. It
+	// is false where nobody counts.
+	MemoryCounter interface {
+		MemoryKills() (int64, bool)
+	}
 	// Streamer is an engine that can lead to an agent whose directory is not shared
 	// with this host. The connection has a CloseWrite method; the call returns
 	// when the agent answers, however soon it is made. ok is false for sandboxes

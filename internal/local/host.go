@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quixand/quixand/internal/memory"
 )
 
 // What a specification depends on is read from files where it can be, since an
@@ -23,15 +25,27 @@ const cgroupRoot = "/sys/fs/cgroup"
 // they are made beside the engine, so in a group like ours. With cgroup v1
 // there is no such file, and nothing that a user could limit.
 func UserControllers() []string {
-	uid := strconv.Itoa(os.Getuid())
-	delegated := filepath.Join(cgroupRoot, "user.slice", "user-"+uid+".slice", "user@"+uid+".service")
-	for _, group := range []string{delegated, ownCgroup()} {
+	for _, group := range []string{delegatedCgroup(), ownCgroup()} {
 		text, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 		if err == nil {
 			return strings.Fields(string(text))
 		}
 	}
 	return nil
+}
+
+// UserMemoryKills counts the processes of this user's, those in containers of an
+// engine without root included, that the kernel has killed for want of memory.
+// systemd's group for the user outlives every container's, and counts for those
+// that are gone, too. It is false where nobody counts.
+func UserMemoryKills() (int64, bool) {
+	return memory.Count(filepath.Join(delegatedCgroup(), filepath.Base(memory.Events)))
+}
+
+// delegatedCgroup is the group that systemd gives to this user.
+func delegatedCgroup() string {
+	uid := strconv.Itoa(os.Getuid())
+	return filepath.Join(cgroupRoot, "user.slice", "user-"+uid+".slice", "user@"+uid+".service")
 }
 
 // ownCgroup is the directory of this process's group in the v2 hierarchy.

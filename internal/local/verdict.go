@@ -20,6 +20,7 @@ type evidence struct {
 	log    string // what the agent had to say, when it had no time for an end
 
 	boot, session string // of the host now
+	kills         *int64 // as a Birth's, now
 }
 
 // engineWord is what the engine tells of a container's end.
@@ -27,7 +28,7 @@ type engineWord struct {
 	died     time.Time // zero: it does not know
 	exit     *int
 	told     bool // it was told to kill the container, not by us
-	noMemory bool
+	noMemory bool // something in it was killed for want of memory, its first process or another
 }
 
 // exitKilled is the exit code of a process that SIGKILL has ended.
@@ -47,8 +48,6 @@ func (ev *evidence) verdict(e *adapters.Ended) {
 		e.Reason = adapters.ReasonHost
 	case ev.end != nil && ev.end.Reason == agentapi.EndStopped:
 		e.Reason, e.Detail = adapters.ReasonEngine, "stopped from outside, as podman rm and podman stop do"
-	case ev.engine.noMemory:
-		e.Reason = adapters.ReasonMemory
 	case ev.engine.exit != nil:
 		ev.judgeExit(e)
 	default:
@@ -108,13 +107,28 @@ func (ev *evidence) judgeExit(e *adapters.Ended) {
 	case agentapi.ExitDeadline:
 		e.Reason = ev.deadline(e.Time)
 	case exitKilled:
-		e.Detail = "its first process was killed by a signal from outside"
-		if ev.birth != nil && ev.birth.MemoryBytes > 0 {
-			e.Detail += ", or for want of memory"
-		}
+		e.Reason, e.Detail = ev.judgeKill()
 	default:
 		e.Detail = fmt.Sprintf("its first process ended with exit code %d", code)
 	}
+}
+
+// judgeKill tells apart those who can kill a sandbox's first process. The kernel
+// does it for want of memory when it is the largest or the last that is left, and
+// the engine, which is about to remove the container, seldom knows any more.
+func (ev *evidence) judgeKill() (adapters.Reason, string) {
+	const bySignal = "its first process was killed by a signal from outside"
+	switch {
+	case ev.engine.noMemory:
+		return adapters.ReasonMemory, ""
+	case ev.birth == nil || ev.birth.MemoryBytes == 0:
+		return adapters.ReasonExited, bySignal
+	case ev.birth.MemoryKills == nil || ev.kills == nil:
+		return adapters.ReasonExited, bySignal + ", or for want of memory"
+	case *ev.kills > *ev.birth.MemoryKills:
+		return adapters.ReasonMemory, ""
+	}
+	return adapters.ReasonExited, bySignal
 }
 
 // deadline finds out which of an agent's deadlines has passed.

@@ -30,7 +30,10 @@ func TestVerdict(t *testing.T) {
 	told.told = true
 	starved := exit(137)
 	starved.noMemory = true
+	starvedOnce := exit(2)
+	starvedOnce.noMemory = true
 	limited := birth(func(b *tombstone.Birth) { b.MemoryBytes = 64 << 20 })
+	counted := birth(func(b *tombstone.Birth) { b.MemoryBytes, b.MemoryKills = 64<<20, new(int64(7)) })
 
 	for _, c := range []struct {
 		name          string
@@ -45,6 +48,9 @@ func TestVerdict(t *testing.T) {
 		{"an error of the agent's", evidence{end: said("failed", "serve: broken")}, adapters.ReasonExited, "serve: broken", ""},
 		{"out of memory, by the agent", evidence{birth: limited, end: said("memory", "")}, adapters.ReasonMemory, "", "memory 67108864 bytes"},
 		{"out of memory, by the engine", evidence{birth: limited, engine: starved}, adapters.ReasonMemory, "", "memory 67108864 bytes"},
+		{"out of memory, by the kernel", evidence{birth: counted, engine: exit(137), kills: new(int64(8))}, adapters.ReasonMemory, "", "memory 67108864 bytes"},
+		{"SIGKILL with a limit that was not hit", evidence{birth: counted, engine: exit(137), kills: new(int64(7))}, adapters.ReasonExited, "its first process was killed by a signal from outside", ""},
+		{"crash after a command was out of memory", evidence{birth: limited, engine: starvedOnce}, adapters.ReasonExited, "its first process ended with exit code 2", ""},
 		{"podman rm", evidence{birth: birth(nil), end: said("stopped", ""), engine: exit(0)}, adapters.ReasonEngine, "stopped from outside, as podman rm and podman stop do", ""},
 		{"podman kill", evidence{birth: birth(nil), engine: told}, adapters.ReasonEngine, "killed by means of the engine", ""},
 		{"podman kill --signal TERM", evidence{end: said("stopped", ""), engine: told}, adapters.ReasonEngine, "killed by means of the engine", ""},

@@ -23,6 +23,9 @@ type Birth struct {
 	IdleTimeout time.Duration `json:"idleTimeout"` // negative: none
 	Lifetime    time.Duration `json:"lifetime"`    // negative: none
 	MemoryBytes int64         `json:"memoryBytes,omitempty"`
+	// MemoryKills is what the kernel had killed of the user's for want of memory
+	// until then; nil: it did not say.
+	MemoryKills *int64 `json:"memoryKills,omitempty"`
 }
 
 // Born remembers a birth.

@@ -22,12 +22,12 @@ import (
 	"github.com/quixand/quixand/internal/agent/identity"
 	"github.com/quixand/quixand/internal/agent/journal"
 	"github.com/quixand/quixand/internal/agent/keepalive"
-	"github.com/quixand/quixand/internal/agent/memory"
 	"github.com/quixand/quixand/internal/agent/output"
 	"github.com/quixand/quixand/internal/agent/spawn"
 	"github.com/quixand/quixand/internal/agentapi"
 	pb "github.com/quixand/quixand/internal/envd/process"
 	"github.com/quixand/quixand/internal/envd/process/processconnect"
+	"github.com/quixand/quixand/internal/memory"
 )
 
 // outputBudget bounds what all processes together may keep of their output.

@@ -178,6 +178,7 @@ func silent(_ http.ResponseWriter, r *http.Request) {
 type quietHost struct{}
 
 func (quietHost) controllers() []string            { return nil }
+func (quietHost) memoryKills() (int64, bool)       { return 0, false }
 func (quietHost) addresses() ([]netip.Addr, error) { return nil, nil }
 func (quietHost) freezer() bool                    { return true }
 func (quietHost) ownedByRoot(string) bool          { return false }

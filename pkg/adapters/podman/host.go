@@ -20,6 +20,9 @@ type host interface {
 	addresses() ([]netip.Addr, error)
 	// freezer says whether rootless containers can be paused.
 	freezer() bool
+	// memoryKills counts the processes of this user's that the kernel has killed
+	// for want of memory. It is false where nobody counts.
+	memoryKills() (int64, bool)
 	// ownedByRoot says whether the engine behind a socket is the real root's.
 	ownedByRoot(socket string) bool
 }
@@ -30,6 +33,10 @@ type localHost struct{}
 func (localHost) controllers() []string            { return local.UserControllers() }
 func (localHost) addresses() ([]netip.Addr, error) { return local.HostAddresses() }
 func (localHost) freezer() bool                    { return local.UnifiedCgroups() }
+func (localHost) memoryKills() (int64, bool)       { return local.UserMemoryKills() }
+
+// MemoryKills counts for all of the user's containers.
+func (e *engine) MemoryKills() (int64, bool) { return e.host.memoryKills() }
 
 func (localHost) ownedByRoot(socket string) bool {
 	var stat unix.Stat_t

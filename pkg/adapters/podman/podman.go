@@ -70,11 +70,12 @@ func over(cfg adapters.Config, e *engine) *Adapter {
 }
 
 var (
-	_ local.Engine    = (*engine)(nil)
-	_ local.Killer    = (*engine)(nil)
-	_ local.Forgetter = (*engine)(nil)
-	_ local.Sweeper   = (*engine)(nil)
-	_ local.Mender    = (*engine)(nil)
-	_ local.Cleaner   = (*engine)(nil)
-	_ local.Explainer = (*engine)(nil)
+	_ local.Engine        = (*engine)(nil)
+	_ local.Killer        = (*engine)(nil)
+	_ local.Forgetter     = (*engine)(nil)
+	_ local.Sweeper       = (*engine)(nil)
+	_ local.Mender        = (*engine)(nil)
+	_ local.Cleaner       = (*engine)(nil)
+	_ local.Explainer     = (*engine)(nil)
+	_ local.MemoryCounter = (*engine)(nil)
 )

@@ -1,5 +1,5 @@
-// Package memory learns from the kernel when it has killed something of the
-// sandbox for want of memory. What memory is used for is package metrics's.
+// Package memory learns from the kernel when it has killed something for want of
+// memory. What memory is used for is the agent's package metrics's.
 package memory
 
 import (
@@ -13,7 +13,7 @@ import (
 // namespace makes its own group the root.
 const Events = "/sys/fs/cgroup/memory.events"
 
-// Kills counts what the kernel has killed. It is safe for concurrent use.
+// Kills counts what the kernel has killed from some moment on. It is safe for concurrent use.
 type Kills struct {
 	file string
 
@@ -25,7 +25,7 @@ type Kills struct {
 // now on. Where there is no such file nothing is ever counted.
 func Watch(file string) *Kills {
 	k := &Kills{file: file}
-	k.seen = k.count()
+	k.seen, _ = Count(file)
 	return k
 }
 
@@ -34,20 +34,23 @@ func (k *Kills) New() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := k.seen
-	k.seen = k.count()
+	k.seen, _ = Count(k.file)
 	return max(0, k.seen-before)
 }
 
-func (k *Kills) count() int64 {
-	text, err := os.ReadFile(k.file)
+// Count reads how many kills a file like [Events] tells of, since its group was
+// made and in all groups below, those that are gone included. It is false where
+// there is no such file, or it does not say.
+func Count(file string) (int64, bool) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	for line := range strings.Lines(string(text)) {
 		if digits, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-			return n
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			return n, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }

@@ -25,6 +25,9 @@ func TestKills(t *testing.T) {
 	if n := k.New(); n != 0 {
 		t.Errorf("%d kills are counted again", n)
 	}
+	if n, ok := Count(file); n != 3 || !ok {
+		t.Errorf("%d kills in all (%v), want 3", n, ok)
+	}
 	write("no such line")
 	if n := k.New(); n != 0 {
 		t.Errorf("%d kills of nothing", n)
@@ -32,7 +35,11 @@ func TestKills(t *testing.T) {
 }
 
 func TestWithoutController(t *testing.T) {
-	if n := Watch(filepath.Join(t.TempDir(), "none")).New(); n != 0 {
+	none := filepath.Join(t.TempDir(), "none")
+	if n := Watch(none).New(); n != 0 {
+		t.Error(n)
+	}
+	if n, ok := Count(none); ok {
 		t.Error(n)
 	}
 }
