@@ -20,8 +20,19 @@ release: build ## bin/release/qs: one file that needs no agent beside it
 demo: build ## the main job, step by step, on real rootless Podman
 	hack/with-host --inside hack/demo
 
+# A Podman of one's own is tried with the limits that its host has; what root gets
+# has none.
 test: release ## every test, with the race detector, on real rootless Podman
 	hack/with-host sh -c 'hack/stock-templates && go test -race -timeout=30m -tags=$(tags) ./...'
+	case "$$(id -u) $$(uname -m)" in "0 x86_64") $(MAKE) test-limits ;; esac
+
+# The tests that need cgroup controllers, where there are some whatever the machine
+# has. One that is skipped for want of them is a failure.
+test-limits: release ## memory, processor and process limits, under a kernel of their own
+	$(static) go build -ldflags='-s -w' -o bin/probe ./pkg/adapters/contract/probe
+	QS_TEST_PROBE=$(CURDIR)/bin/probe QS_TEST_REQUIRE='podman,memory limit,cpu limit,pids limit' $(static) \
+		hack/limits-host go test -p=1 -timeout=15m -tags=$(tags) -run='^(TestContract|TestEndToEnd)$$' \
+		./pkg/adapters/podman ./test/e2e -ginkgo.label-filter=limits -ginkgo.fail-on-empty
 
 crash: build ## 500 clients killed at any moment, and what is left counted
 	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 -crowd=200 $(CRASH)
@@ -49,4 +60,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build release demo test crash soak bench lint generate host-up host-down clean
+.PHONY: help build release demo test test-limits crash soak bench lint generate host-up host-down clean

@@ -84,13 +84,13 @@ forward() {
 	return "$status"
 }
 
-# hand_on SIGNAL PID: nsenter waits outside for its only child and hands nothing
-# on, so that child is meant. A terminal's own INT and QUIT reach the whole
+# hand_on SIGNAL PID: nsenter and unshare wait outside for their only child and hand
+# nothing on, so that child is meant. A terminal's own INT and QUIT reach the whole
 # foreground group; a second one would be a second Ctrl-C.
 hand_on() {
 	local signal=$1 pid=$2 inner=
 	if [[ $signal == INT || $signal == QUIT ]] && { : </dev/tty; } 2>/dev/null; then return 0; fi
-	[[ $(cat "/proc/$pid/comm" 2>/dev/null) == nsenter ]] &&
+	[[ $(cat "/proc/$pid/comm" 2>/dev/null) == @(nsenter|unshare) ]] &&
 		inner=$(cat "/proc/$pid/task/$pid/children")
 	# shellcheck disable=SC2086 # a list of numbers
 	kill -s "$signal" ${inner:-$pid} 2>/dev/null || true

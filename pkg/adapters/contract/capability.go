@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -106,11 +107,15 @@ func needs(caps ...Capability) Labels {
 }
 
 // skipWhatIsLacking skips the running case under the name of the first
-// capability that it needs and that is not there.
+// capability that it needs and that is not there, or fails it where
+// $QS_TEST_REQUIRE names that one.
 func (f *fixture) skipWhatIsLacking() {
 	for _, label := range CurrentSpecReport().Labels() {
 		name, ok := strings.CutPrefix(label, needsPrefix)
 		if ok && !f.has(Capability(name)) {
+			if required(name) {
+				Fail(fmt.Sprintf("QS_TEST_REQUIRE names %s, which is not there", name))
+			}
 			Skip(skipPrefix + name)
 		}
 	}

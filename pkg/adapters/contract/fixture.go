@@ -187,7 +187,7 @@ func (f *fixture) cleanUpOnce(ctx SpecContext) {
 	}
 }
 
-// required reports whether $QS_TEST_REQUIRE names the adapter.
+// required reports whether $QS_TEST_REQUIRE names the adapter, or a capability.
 func required(name string) bool {
 	return slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), name)
 }

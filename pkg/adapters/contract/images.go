@@ -13,9 +13,15 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// probeVariable names a probe program that is built already, for hosts without Go.
+const probeVariable = "QS_TEST_PROBE"
+
 // buildProbe compiles the probe program, which has to run in any image.
 func buildProbe(ctx context.Context, dir string) string {
 	GinkgoHelper()
+	if built := os.Getenv(probeVariable); built != "" {
+		return built
+	}
 	program := filepath.Join(dir, "probe")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program,
 		"github.com/quixand/quixand/pkg/adapters/contract/probe")

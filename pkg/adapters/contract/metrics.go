@@ -14,7 +14,7 @@ import (
 // describeMetrics is about what a sandbox uses: the sandbox, and not the host that
 // it runs on.
 func describeMetrics(f *fixture) {
-	Describe("metrics", func() {
+	Describe("metrics", onLimits, func() {
 		it("are plausible", func(ctx SpecContext) {
 			m := f.create(ctx, nil).metrics(ctx)
 			Expect(m.Time).To(BeTemporally("~", time.Now(), time.Minute))

@@ -15,7 +15,7 @@ import (
 // describePause is about sandboxes that stand still.
 func describePause(f *fixture) {
 	Describe("pause", needs(Pauser), func() {
-		it("stops every process and lets all go on where they were", func(ctx SpecContext) {
+		it("stops every process and lets all go on where they were", onLimits, func(ctx SpecContext) {
 			b := f.create(ctx, nil)
 			b.running(ctx, "echo ready; while :; do date +%s%N >>ticks; sleep 0.01; done")
 			Expect(b.Pause(ctx)).To(Succeed())
@@ -84,7 +84,7 @@ func describePause(f *fixture) {
 			_ = b.Resume(ctx) // which may be the last that it hears
 			f.expectEnd(ctx, b)
 		})
-		it("does not keep a sandbox from being killed", func(ctx SpecContext) {
+		it("does not keep a sandbox from being killed", onLimits, func(ctx SpecContext) {
 			b := f.create(ctx, nil)
 			marks := f.marks(ctx, b)
 			b.running(ctx, "sleep 1000 & echo ready; sleep 1000")

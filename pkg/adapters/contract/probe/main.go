@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // verbs are what the first argument can be.
@@ -75,7 +77,8 @@ func printStatus([]string) error {
 	return copyAll(os.Stdout, f)
 }
 
-// useMemory touches MIBS MiB of memory and says how far it got.
+// useMemory touches MIBS MiB of memory and says how far it got. With a second
+// argument it keeps them, and stays.
 func useMemory(args []string) error {
 	mibs, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -91,6 +94,10 @@ func useMemory(args []string) error {
 		fmt.Println(n + 1)
 	}
 	fmt.Println("all", len(kept))
+	if len(args) > 1 {
+		time.Sleep(time.Hour)
+	}
+	runtime.KeepAlive(kept)
 	return nil
 }
 
