@@ -46,7 +46,7 @@ bench: build ## all figures, as a table and as out/bench.json
 # The cache is the checkout's own: with -trimpath two checkouts look the same to
 # the linter, and one would be shown the other's files.
 lint: ## formatting, vet, staticcheck and the import directions
-	GOLANGCI_LINT_CACHE=$(CURDIR)/out/lint $(static) go tool -modfile=hack/tools.mod golangci-lint run --build-tags=$(tags)
+	GOLANGCI_LINT_CACHE=$(CURDIR)/out/lint $(static) go tool -modfile=hack/tools.mod golangci-lint run --allow-parallel-runners --build-tags=$(tags)
 
 generate: ## the code in internal/envd from its .proto files
 	cd internal/envd/proto && go tool -modfile=../../../hack/generate.mod buf generate

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -22,7 +23,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, out io.Writer) (err error) {
 	recipe := templates.From(cmp.Or(os.Getenv("QS_IMAGE"), "python:3.11-slim")).
 		Run("mkdir /site && echo 'made when it was built' >/site/index.html").
 		Env(map[string]string{"GREETING": "hello"}).
@@ -47,7 +48,9 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer client.Templates().Remove(context.WithoutCancel(ctx), tpl.Name, true)
+	defer func() {
+		err = errors.Join(err, client.Templates().Remove(context.WithoutCancel(ctx), tpl.Name, true))
+	}()
 
 	sb, err := client.Create(ctx, &quixand.Options{Template: tpl.Name})
 	if err != nil {

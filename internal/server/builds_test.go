@@ -44,8 +44,11 @@ func TestStepsBecomeAContainerfile(t *testing.T) {
 		}
 	}
 	for _, step := range []buildStep{
-		{Type: "COPY", Args: []string{"../x", "/"}}, {Type: "COPY", Args: []string{"/etc/passwd", "/"}}, {Type: "COPY", Args: []string{"a/../..", "/"}},
-		{Type: "FROM", Args: []string{"x"}}, {Type: ""},
+		{Type: "COPY", Args: []string{"../x", "/"}},
+		{Type: "COPY", Args: []string{"/etc/passwd", "/"}},
+		{Type: "COPY", Args: []string{"a/../..", "/"}},
+		{Type: "FROM", Args: []string{"x"}},
+		{Type: ""},
 	} {
 		if _, err := (&buildRequest{Steps: []buildStep{step}}).recipe("x"); !errors.Is(err, quixand.ErrInvalid) {
 			t.Errorf("%+v: %v", step, err)
