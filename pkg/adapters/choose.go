@@ -76,7 +76,7 @@ func noneOf(tried []Check) error {
 	}
 	return &Error{
 		Kind: ErrUnavailable,
-		Err:  errors.New("no engine can be had here; " + strings.Join(found, "; ")),
+		Err:  errors.New("no engine can be had here: " + strings.Join(found, "; ")),
 		Hint: strings.Join(cures, "; or "),
 	}
 }
