@@ -1,0 +1,66 @@
+package e2b
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// ownKey is the key that the server is started with.
+const ownKey = "e2b_00000000000000000000000000000000000000aa"
+
+// server is a `qs serve` of the suite's own.
+type server struct {
+	url    string
+	cmd    *exec.Cmd
+	logged chan struct{} // closed when its last word has been read
+}
+
+// serve starts a server at a port that is free.
+func serve(ctx SpecContext) *server {
+	cmd := command(context.WithoutCancel(ctx), "serve", "--listen=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, "QS_SERVE_API_KEY="+ownKey)
+	pipe, err := cmd.StderrPipe()
+	Expect(err).NotTo(HaveOccurred())
+	Expect(cmd.Start()).To(Succeed())
+	log := bufio.NewReader(pipe)
+	line, err := log.ReadString('\n')
+	Expect(err).NotTo(HaveOccurred(), line)
+	_, address, found := strings.Cut(strings.TrimSpace(line), "listens at ")
+	Expect(found).To(BeTrue(), line)
+	s := &server{"http://" + address, cmd, make(chan struct{})}
+	go func() {
+		defer close(s.logged)
+		_, _ = io.Copy(GinkgoWriter, log)
+	}()
+	return s
+}
+
+// stop ends the server as a service manager would.
+func (s *server) stop(ctx SpecContext) {
+	Expect(s.cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
+	defer context.AfterFunc(ctx, func() { _ = s.cmd.Process.Kill() })()
+	<-s.logged
+	Expect(s.cmd.Wait()).To(Succeed(), "the server's end")
+}
+
+// command is a qs of the suite's root. The agent is the one that it has in it.
+func command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, suite.program, args...)
+	cmd.Env = append(os.Environ(), "QS_ROOT="+suite.root, "QS_AGENT=")
+	return cmd
+}
+
+// qs runs qs, which must succeed.
+func qs(ctx SpecContext, args ...string) string {
+	out, err := command(ctx, args...).Output()
+	Expect(err).NotTo(HaveOccurred(), "qs %v", args)
+	return string(out)
+}
