@@ -107,12 +107,31 @@ func (b *boxes) find(ctx context.Context, id string) (*box, error) {
 		return nil, err
 	}
 	r, ok := recordOf(info)
-	if !ok || info.ID != id {
+	if !ok || info.ID != id || !lives(info) {
 		return nil, errNoBox
 	}
 	x := b.add(id, r)
 	x.paused.Store(info.State == quixand.StatePaused)
 	return x, nil
+}
+
+// lives tells a sandbox from what is left of one that has ended.
+func lives(info *quixand.Info) bool {
+	return info.State == quixand.StateRunning || info.State == quixand.StatePaused
+}
+
+// look asks the engine how a sandbox is now, of which its events tell a little
+// later.
+func (b *boxes) look(ctx context.Context, x *box) (*quixand.Info, error) {
+	info, err := b.client.Get(ctx, x.id)
+	if err == nil && !lives(info) {
+		err = errNoBox
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.paused.Store(info.State == quixand.StatePaused)
+	return info, nil
 }
 
 var errNoBox = &quixand.Error{Kind: quixand.ErrNotFound, Err: errors.New("there is no such sandbox")}
@@ -255,7 +274,7 @@ func (b *boxes) sync(ctx context.Context) error {
 	there := make(map[string]bool, len(infos))
 	for _, info := range infos {
 		r, ok := recordOf(info)
-		if !ok || info.State != quixand.StateRunning && info.State != quixand.StatePaused {
+		if !ok || !lives(info) {
 			continue
 		}
 		there[info.ID] = true

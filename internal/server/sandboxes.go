@@ -61,6 +61,9 @@ var errReboot = &quixand.Error{Kind: quixand.ErrUnsupported, Err: errors.New("a 
 // wake resumes a paused sandbox with a timeout, and gives a running one no
 // shorter timeout than it has.
 func (s *Server) wake(ctx context.Context, x *box, timeout time.Duration) (resumed bool, err error) {
+	if _, err := s.boxes.look(ctx, x); err != nil {
+		return false, err
+	}
 	if resumed = x.paused.Load(); resumed {
 		if err := s.boxes.resume(ctx, x); err != nil {
 			return false, err
@@ -161,7 +164,7 @@ func (s *Server) describe(c *call) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.cfg.Client.Get(c, x.id)
+	info, err := s.boxes.look(c, x)
 	if err != nil {
 		return err
 	}
