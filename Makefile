@@ -7,7 +7,7 @@ static = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
 tags = remote,containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## bin/qs and bin/qs-agent: static, stripped, reproducible
 	$(static) go build -ldflags='-s -w' -o bin/ ./cmd/...
@@ -40,6 +40,9 @@ crash: build ## 500 clients killed at any moment, and what is left counted
 soak: build ## 2,000 sandboxes created, used and killed, and what the host has lost by it
 	hack/with-host go test -timeout=90m -v -count=1 -run=Soak ./test/crash -cycles=2000 $(SOAK)
 
+soak-e2b: release ## 10,000 commands through E2B's own SDK, each at 1, 2 and 8 at once
+	QS_TEST_SOAK=10000 hack/with-host go test -timeout=30m -v -count=1 ./test/e2e/e2b -ginkgo.focus='loses no command'
+
 bench: build ## all figures, as a table and as out/bench.json
 	$(static) hack/with-host go run -tags=$(tags) ./hack/bench -json out/bench.json
 
@@ -60,4 +63,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build release demo test test-limits crash soak bench lint generate host-up host-down clean
+.PHONY: help build release demo test test-limits crash soak soak-e2b bench lint generate host-up host-down clean

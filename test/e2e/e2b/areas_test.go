@@ -24,7 +24,12 @@ var _ = func() bool {
 var named = regexp.MustCompile(`(?m)^test\('([^']+)'`)
 
 // limit bounds a case. Most take less than a second.
-const limit = SpecTimeout(time.Minute)
+var limit = func() SpecTimeout {
+	if os.Getenv("QS_TEST_SOAK") != "" {
+		return SpecTimeout(10 * time.Minute)
+	}
+	return SpecTimeout(time.Minute)
+}()
 
 func describe(area, file string) {
 	source, err := os.ReadFile(file)

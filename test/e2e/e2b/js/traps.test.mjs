@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { shared, test } from './harness.mjs'
 
-// soak runs commands, so many at once. QS_TEST_SOAK is their number in all.
+// soak runs commands, so many at once, and QS_TEST_SOAK in all.
 async function soak(atOnce) {
   const sandbox = await shared()
-  const total = Number(process.env.QS_TEST_SOAK ?? 1000) / 3
+  const total = Number(process.env.QS_TEST_SOAK ?? 333)
   let started = 0
   const worker = async () => {
     while (started < total) {
