@@ -65,13 +65,18 @@ var _ = AfterSuite(func(ctx SpecContext) {
 		return
 	}
 	sandboxes, snapshots := qs(ctx, "ls", "--quiet"), qs(ctx, "snapshots", "ls", "--quiet")
+	templates := qs(ctx, "templates", "ls", "--quiet")
 	suite.server.stop(ctx)
 	qs(ctx, "kill", "--all")
+	for name := range strings.FieldsSeq(templates) {
+		qs(ctx, "templates", "rm", name)
+	}
 	for name := range strings.FieldsSeq(snapshots) {
 		qs(ctx, "snapshots", "rm", name)
 	}
 	Expect(sandboxes).To(BeEmpty(), "sandboxes that the cases left behind")
 	Expect(snapshots).To(BeEmpty(), "snapshots that the cases left behind")
+	Expect(templates).To(BeEmpty(), "templates that the cases left behind")
 	Expect(statedir.Open(suite.root).IDs()).To(BeEmpty(), "directories of sandboxes that are gone")
 }, NodeTimeout(time.Minute))
 
