@@ -30,6 +30,7 @@ func serve(ctx SpecContext) *server {
 	pipe, err := cmd.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())
 	Expect(cmd.Start()).To(Succeed())
+	DeferCleanup(func() { _ = cmd.Process.Kill() }) // where it is not stopped
 	log := bufio.NewReader(pipe)
 	line, err := log.ReadString('\n')
 	Expect(err).NotTo(HaveOccurred(), line)
