@@ -316,6 +316,12 @@ func TestSnapshotsAreTheirKeys(t *testing.T) {
 	} {
 		w.expect(http.StatusNotFound, a)
 	}
+	var theirs sandbox
+	w.ask("POST", "/v2/sandboxes", `{"templateID":"base"}`, "X-API-KEY", w.other).into(t, &theirs)
+	named := w.ask("POST", "/sandboxes/"+theirs.ID+"/snapshots", `{"name":"first"}`, "X-API-KEY", w.other)
+	w.expect(http.StatusCreated, named) // a name is its key's own
+	w.expect(http.StatusNoContent, w.ask("DELETE", path, "", "X-API-KEY", w.other))
+	w.expect(http.StatusOK, w.call(http.StatusOK, "GET", "/snapshots?name=first", ""))
 	if a := w.ask("GET", "/snapshots", "", "X-API-KEY", w.other); string(a.body) != "[]" {
 		t.Errorf("another key sees %s", a.body)
 	}

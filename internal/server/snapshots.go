@@ -1,9 +1,11 @@
 package server
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quixand/quixand/pkg/quixand"
@@ -20,25 +22,39 @@ func (s *Server) snapshot(c *call) error {
 	if err := c.read(&req); err != nil {
 		return err
 	}
-	snap, err := s.cfg.Client.Snapshot(c, x.id, req.Name)
-	if err != nil {
+	if req.Name == "" {
+		req.Name = strings.ToLower(rand.Text())[:20]
+	}
+	if _, err := s.cfg.Client.Snapshot(c, x.id, c.snapshotName(req.Name)); err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, newSnapshotInfo(snap))
+	return c.answer(http.StatusCreated, newSnapshotInfo(req.Name))
 }
 
-func newSnapshotInfo(snap *quixand.Snapshot) snapshotInfo {
-	return snapshotInfo{SnapshotID: snapshotPrefix + snap.Name, Names: []string{snap.Name}}
+// snapshotName is the library's name for a snapshot of the caller's. Each key has
+// names of its own: one that is taken tells nothing of others.
+func (c *call) snapshotName(name string) string { return c.key.ID + "-" + name }
+
+func newSnapshotInfo(name string) snapshotInfo {
+	return snapshotInfo{SnapshotID: snapshotPrefix + name, Names: []string{name}}
 }
 
-// ownSnapshots are the snapshots of the caller's sandboxes, newest first. Whose
-// they are is in their metadata, which a snapshot takes over.
+// ownSnapshots are the snapshots of the caller's sandboxes, newest first, by the
+// caller's names. Whose they are is in their metadata, too, which a snapshot
+// takes over: a name alone is anybody's.
 func (s *Server) ownSnapshots(c *call) ([]*quixand.Snapshot, error) {
 	all, err := s.cfg.Client.Snapshots(c)
-	return slices.DeleteFunc(all, func(snap *quixand.Snapshot) bool {
-		r, ok := recordOf(&quixand.Info{Metadata: snap.Metadata})
-		return !ok || r.Key != c.key.ID
-	}), err
+	var own []*quixand.Snapshot
+	for _, snap := range all {
+		r, _ := recordOf(&quixand.Info{Metadata: snap.Metadata})
+		name, ok := strings.CutPrefix(snap.Name, c.snapshotName(""))
+		if ok && r.Key == c.key.ID {
+			named := *snap
+			named.Name = name
+			own = append(own, &named)
+		}
+	}
+	return own, err
 }
 
 // ownSnapshot makes sure that a snapshot is the caller's.
@@ -77,7 +93,7 @@ func (s *Server) snapshots(c *call) error {
 			c.w.Header().Set("X-Next-Token", answer[len(answer)-1].Names[0])
 			break
 		}
-		answer = append(answer, newSnapshotInfo(snap))
+		answer = append(answer, newSnapshotInfo(snap.Name))
 	}
 	return c.answer(http.StatusOK, answer)
 }

@@ -91,7 +91,7 @@ func (s *Server) deleteSnapshot(c *call, name string) error {
 	if err := s.ownSnapshot(c, name); err != nil {
 		return err
 	}
-	if err := s.cfg.Client.RemoveSnapshot(c, name); err != nil {
+	if err := s.cfg.Client.RemoveSnapshot(c, c.snapshotName(name)); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)
