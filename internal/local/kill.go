@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -27,7 +28,7 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 		}
 		return a.notFound(id)
 	}
-	if !s.alive() {
+	if !s.alive() || opts.Reason != adapters.ReasonKilled && a.saidWhy(id) {
 		// The engine is about to remove it, and somebody else knows why.
 		_, _ = a.bury(ctx, id, s)
 	} else {
@@ -41,6 +42,15 @@ func (a *Adapter) Kill(ctx context.Context, id string, opts adapters.KillOptions
 	}
 	settle(ctx, err == nil && !opts.NoWait)
 	return a.mapError(err)
+}
+
+// saidWhy reports whether the agent has left word of its end. Two who keep the
+// same time are about to end the sandbox at once, and until the engine has seen
+// that the agent has ended, which takes Docker a tenth of a second, it is the
+// only one who knows.
+func (a *Adapter) saidWhy(id string) bool {
+	_, err := agentsock.ReadEnd(a.dirs.Sandbox(id))
+	return err == nil
 }
 
 // end ends a container and removes it.
