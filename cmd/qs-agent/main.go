@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -48,6 +49,8 @@ func run(args []string, stderr io.Writer) int {
 			return report(rebind.Main(args[1:]), stderr)
 		case bridge.Verb:
 			return report(serveBridge(), stderr)
+		case agentapi.VerbEmpty:
+			return report(empty(args[1:]), stderr)
 		}
 	}
 	cfg, socketDir, err := parse(args, stderr)
@@ -82,6 +85,19 @@ func serveBridge() error {
 	}
 	stdio := bridge.Stdio{ReadCloser: os.Stdin, WriteCloser: os.Stdout}
 	return bridge.Serve(stdio, bridge.Socket(agentapi.SocketDir, agentapi.SocketName))
+}
+
+// empty removes all that is in directories.
+func empty(dirs []string) error {
+	var errs []error
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		errs = append(errs, err)
+		for _, e := range entries {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func exitCode(err error) int {

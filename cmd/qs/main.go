@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/quixand/quixand/internal/cli"
+	_ "github.com/quixand/quixand/pkg/adapters/docker"
 	_ "github.com/quixand/quixand/pkg/adapters/podman"
 )
 

@@ -17,6 +17,10 @@ const (
 	// connections: its appearance is the sign of readiness.
 	SocketName = "agent.sock"
 
+	// VerbEmpty makes the agent's program empty a directory, in place of being
+	// an agent.
+	VerbEmpty = "empty"
+
 	// ExitDeadline is the agent's exit code at the end of its time, as
 	// timeout(1) has it.
 	ExitDeadline = 124

@@ -2,7 +2,9 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -70,6 +72,26 @@ type conn struct {
 
 	once sync.Once
 	done func()
+}
+
+// Read reads what the sandbox sends.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Stream.Read(p)
+	return n, deadline(err)
+}
+
+// Write sends to the sandbox.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Stream.Write(p)
+	return n, deadline(err)
+}
+
+// deadline says of a deadline that has passed what other connections say.
+func deadline(err error) error {
+	if errors.Is(err, yamux.ErrTimeout) {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // Close ends both directions, as closing a socket does: what was written still

@@ -12,7 +12,9 @@ const environmentHelp = `These variables say how qs works. Flags win over them.
   QS_METADATA         JSON object of strings, added to every sandbox's metadata
   QS_AGENT            path of the agent binary
   QS_LOG_FORMAT       json: one JSON object per line of the log
-  CONTAINER_HOST      Podman's socket, as Podman reads it`
+  CONTAINER_HOST      Podman's socket, as Podman reads it
+  DOCKER_HOST         Docker's daemon, as docker reads it; so is DOCKER_CONTEXT
+  QS_DATA_PLANE       way to agents with Docker: socket or exec (found out)`
 
 // helpTopics are pages of `qs help` that belong to no verb.
 func helpTopics() []*cobra.Command {

@@ -1,0 +1,72 @@
+package docker
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/quixand/quixand/pkg/adapters/contract"
+)
+
+// The suite runs where QS_IMAGE names an image with Python in the store of a
+// Docker daemon of this machine, as hack/with-host arranges it.
+var _ = contract.DescribeAdapter(Name, contract.Harness{
+	New:   open,
+	Image: os.Getenv("QS_IMAGE"),
+	Claims: []contract.Capability{
+		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
+		contract.Isolation, contract.Networks, contract.RootUser, contract.Python,
+		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
+		contract.MemoryLimit, contract.CPULimit, contract.PIDsLimit,
+	},
+	SameKernel:  true,
+	QS:          builtQS(),
+	Available:   available,
+	Unreachable: unreachable,
+	Import:      importImage,
+	Stranger:    stranger,
+	Inspect:     inspect,
+	Marks:       marks,
+	Leftovers:   leftovers,
+	Deviations:  deviations(),
+})
+
+func TestContract(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "docker")
+}
+
+// What depends on the way to the agent again, with every agent reached through an
+// exec. QS_DATA_PLANE=exec runs all cases that way.
+func TestContractByExec(t *testing.T) {
+	if os.Getenv(dataPlaneVariable) != "" {
+		t.Skip("lacks a choice: one way to the agent is asked for")
+	}
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
+		return !strings.HasPrefix(arg, "-ginkgo.") && !strings.HasPrefix(arg, "-test.v")
+	})
+	if len(args) == 0 || !strings.Contains(strings.Join(args, " "), "focus") {
+		args = append(args, "-ginkgo.focus=docker (claims|create|commands|files|streams|security|network)")
+	}
+	again := exec.CommandContext(t.Context(), os.Args[0], append(args, "-test.run=^TestContract$")...)
+	again.Env = append(os.Environ(), dataPlaneVariable+"=exec")
+	again.Stdout, again.Stderr = os.Stdout, os.Stderr
+	if err := again.Run(); err != nil {
+		t.Error(err)
+	}
+}
+
+// builtQS is the qs that was built beside the agent under test, if any.
+func builtQS() string {
+	qs := filepath.Join(filepath.Dir(os.Getenv("QS_AGENT")), "qs")
+	if _, err := os.Stat(qs); err != nil || os.Getenv("QS_AGENT") == "" {
+		return ""
+	}
+	return qs
+}
