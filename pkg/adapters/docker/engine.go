@@ -116,6 +116,10 @@ func (e *engine) Close() {
 	e.forgetBirths()
 	if e.conn != nil {
 		e.conn.Close()
+		// The connection of an answer that comes to its end at this moment
+		// becomes idle after that.
+		conn := e.conn
+		time.AfterFunc(time.Second, func() { conn.Close() })
 		e.conn = nil
 	}
 }
