@@ -95,7 +95,7 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.New(at.options...)
+	api, err := client.New(at.clientOptions()...)
 	if err != nil {
 		return nil, &adapters.Error{Adapter: Name, Kind: adapters.ErrInvalid, Err: fmt.Errorf("%s: %w", at.source, err)}
 	}
@@ -116,10 +116,6 @@ func (e *engine) Close() {
 	e.forgetBirths()
 	if e.conn != nil {
 		e.conn.Close()
-		// The connection of an answer that comes to its end at this moment
-		// becomes idle after that.
-		conn := e.conn
-		time.AfterFunc(time.Second, func() { conn.Close() })
 		e.conn = nil
 	}
 }

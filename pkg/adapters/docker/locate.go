@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -113,6 +116,17 @@ func (at *endpoint) socket() string {
 		return ""
 	}
 	return path
+}
+
+// clientOptions are what the client is made with. A connection whose dial was
+// given up becomes idle also after all were given back, and that is for half a
+// minute unless it is bounded; to a socket it costs little to dial again.
+func (at *endpoint) clientOptions() []client.Opt {
+	if at.socket() == "" {
+		return at.options
+	}
+	brief := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 5 * time.Second}}
+	return slices.Concat([]client.Opt{client.WithHTTPClient(brief)}, at.options, []client.Opt{client.WithScheme("http")})
 }
 
 // explain adds to an error of the first call where the daemon was looked for,
