@@ -23,7 +23,7 @@ func (e *engine) Check(ctx context.Context) []adapters.Check {
 		e.checkDataPlane(conn),
 		checkRoot(conn.info),
 		checkSeccomp(conn.info),
-		checkControllers(conn.info),
+		local.CheckControllers(conn.info.CgroupVersion, controllers(conn.info), hintLimit),
 		local.OK("storage", "%s at %s", conn.info.Driver, conn.info.DockerRootDir),
 	}
 	if e.runtime != "" {
@@ -64,23 +64,6 @@ func checkSeccomp(info *system.Info) adapters.Check {
 		return local.Fail("seccomp", "use a daemon and a kernel with seccomp, and its builtin profile", "the daemon filters no system calls")
 	}
 	return local.OK("seccomp", "%s", "the daemon filters system calls")
-}
-
-// checkControllers warns of limits that nobody can enforce.
-func checkControllers(info *system.Info) adapters.Check {
-	const name = "cgroups"
-	have := controllers(info)
-	var missing []string
-	for _, c := range []string{"memory", "pids", "cpu"} {
-		if !slices.Contains(have, c) {
-			missing = append(missing, c)
-		}
-	}
-	if len(missing) > 0 {
-		return local.Warn(name, hintLimit, "cgroup %s, no controller for: %s; sandboxes that ask for such limits are refused",
-			info.CgroupVersion, strings.Join(missing, ", "))
-	}
-	return local.OK(name, "cgroup %s, %s", info.CgroupVersion, strings.Join(have, " "))
 }
 
 func checkRuntime(info *system.Info, want string) adapters.Check {

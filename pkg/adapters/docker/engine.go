@@ -13,6 +13,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agentbin"
 	"github.com/quixand/quixand/internal/bridge"
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -35,8 +36,7 @@ type engine struct {
 	streamed sync.Map // ids of sandboxes that share no directory
 	volumes  sync.Map // that hold the agent
 
-	turn chan struct{} // a mutex that a context can stop waiting for
-	conn *connection
+	conn *local.Connection[connection]
 
 	mu     sync.Mutex
 	births map[string]*birth // by container
@@ -59,30 +59,17 @@ func newEngine(cfg adapters.Config) *engine {
 		agent:   agentbin.New(cfg.Root),
 		locate:  locate,
 		way:     os.Getenv(dataPlaneVariable),
-		turn:    make(chan struct{}, 1),
 		births:  make(map[string]*birth),
 	}
+	e.conn = local.NewConnection(e.connect)
 	e.links = bridge.NewLinks(e.openBridge)
 	return e
 }
 
-// use returns the connection, and makes it when nobody has yet. An error is
-// not kept: the next call tries again.
+// use returns the connection.
 func (e *engine) use(ctx context.Context) (*connection, error) {
-	select {
-	case e.turn <- struct{}{}:
-		defer func() { <-e.turn }()
-	case <-ctx.Done():
-		return nil, mapError(context.Cause(ctx))
-	}
-	if e.conn == nil {
-		conn, err := e.connect(ctx)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		e.conn = conn
-	}
-	return e.conn, nil
+	conn, err := e.conn.Use(ctx)
+	return conn, mapError(err)
 }
 
 // connect finds the daemon, agrees with it on a version and learns what it is:
@@ -110,12 +97,9 @@ func (e *engine) connect(ctx context.Context) (*connection, error) {
 
 // Close gives back the idle connections, and the bridges when they are idle.
 func (e *engine) Close() {
-	e.turn <- struct{}{}
-	defer func() { <-e.turn }()
 	e.links.Close()
 	e.forgetBirths()
-	if e.conn != nil {
-		e.conn.Close()
-		e.conn = nil
+	if conn := e.conn.Drop(); conn != nil {
+		conn.Close()
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -23,38 +22,32 @@ const (
 	hintLogin = "log in to the registry with docker login, and check the image's name"
 )
 
-// rule says what one of the daemon's messages means, where its status does not.
-type rule struct {
-	words []string // all of them, in any case
-	kind  error
-	hint  string
-}
+// rules say what the daemon's messages mean where its status does not. They are
+// tried in order.
+var rules = []local.Rule{
+	local.Means(adapters.ErrExhausted, hintDisk, "no space left on device"),
+	local.Means(adapters.ErrExhausted, hintDisk, "disk quota exceeded"),
+	local.Means(adapters.ErrExhausted, "raise the daemon's limit of open files", "too many open files"),
+	local.Means(adapters.ErrExhausted, "", "cannot allocate memory"),
+	local.Means(adapters.ErrExhausted, "remove networks that nobody uses: docker network prune", "could not find an available", "address pool"),
 
-// rules are tried in order; the first match counts.
-var rules = []rule{
-	{[]string{"no space left on device"}, adapters.ErrExhausted, hintDisk},
-	{[]string{"disk quota exceeded"}, adapters.ErrExhausted, hintDisk},
-	{[]string{"too many open files"}, adapters.ErrExhausted, "raise the daemon's limit of open files"},
-	{[]string{"cannot allocate memory"}, adapters.ErrExhausted, ""},
-	{[]string{"could not find an available", "address pool"}, adapters.ErrExhausted, "remove networks that nobody uses: docker network prune"},
+	local.Means(adapters.ErrExists, "", "is already in use"),
+	local.Means(adapters.ErrConflict, "resume it with: qs resume ID", "is already paused"),
+	local.Means(adapters.ErrConflict, "", "is not paused"),
+	local.Means(adapters.ErrConflict, "", "is not running"),
 
-	{[]string{"is already in use"}, adapters.ErrExists, ""},
-	{[]string{"is already paused"}, adapters.ErrConflict, "resume it with: qs resume ID"},
-	{[]string{"is not paused"}, adapters.ErrConflict, ""},
-	{[]string{"is not running"}, adapters.ErrConflict, ""},
-
-	{[]string{"no such image"}, adapters.ErrNotFound, hintImage},
-	{[]string{"manifest unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
-	{[]string{"repository does not exist"}, adapters.ErrNotFound, hintLogin},
-	{[]string{"name unknown"}, adapters.ErrNotFound, "check the image's name and tag"},
-	{[]string{"unauthorized"}, adapters.ErrPermission, hintLogin},
-	{[]string{"requested access to the resource is denied"}, adapters.ErrPermission, hintLogin},
-	{[]string{"toomanyrequests"}, adapters.ErrExhausted, "the registry limits pulls: wait, or docker login"},
-	{[]string{"server misbehaving"}, adapters.ErrUnavailable, "check the network and the registry's name"},
-	{[]string{"no such host"}, adapters.ErrUnavailable, "check the network and the registry's name"},
-	{[]string{"connection refused"}, adapters.ErrUnavailable, "check the network and the registry's name"},
-	{[]string{"invalid reference format"}, adapters.ErrInvalid, "check the image's name"},
-	{[]string{"exec format error"}, adapters.ErrUnsupported, "use an agent and an image for the daemon's architecture"},
+	local.Means(adapters.ErrNotFound, hintImage, "no such image"),
+	local.Means(adapters.ErrNotFound, "check the image's name and tag", "manifest unknown"),
+	local.Means(adapters.ErrNotFound, hintLogin, "repository does not exist"),
+	local.Means(adapters.ErrNotFound, "check the image's name and tag", "name unknown"),
+	local.Means(adapters.ErrPermission, hintLogin, "unauthorized"),
+	local.Means(adapters.ErrPermission, hintLogin, "requested access to the resource is denied"),
+	local.Means(adapters.ErrExhausted, "the registry limits pulls: wait, or docker login", "toomanyrequests"),
+	local.Means(adapters.ErrUnavailable, "check the network and the registry's name", "server misbehaving"),
+	local.Means(adapters.ErrUnavailable, "check the network and the registry's name", "no such host"),
+	local.Means(adapters.ErrUnavailable, "check the network and the registry's name", "connection refused"),
+	local.Means(adapters.ErrInvalid, "check the image's name", "invalid reference format"),
+	local.Means(adapters.ErrUnsupported, "use an agent and an image for the daemon's architecture", "exec format error"),
 }
 
 // kinds are the classes of the client's errors.
@@ -97,34 +90,22 @@ func mapped(err error) *adapters.Error {
 		e.Kind, e.Err = adapters.ErrUnavailable, &local.NoAnswer{Err: err}
 	default:
 		r := judge(err)
-		e.Kind, e.Hint = r.kind, r.hint
+		e.Kind, e.Hint = r.Kind, r.Hint
 	}
 	return e
 }
 
 // judge finds the rule for the daemon's words, or makes one of its status.
-func judge(err error) rule {
-	said := strings.ToLower(err.Error())
-	for _, r := range rules {
-		if containsAll(said, r.words) {
-			return r
-		}
+func judge(err error) local.Rule {
+	if r, ok := local.Judge(rules, err.Error()); ok {
+		return r
 	}
 	for _, k := range kinds {
 		if k.is(err) {
-			return rule{kind: k.kind}
+			return local.Rule{Kind: k.kind}
 		}
 	}
-	return rule{kind: adapters.ErrInternal}
-}
-
-func containsAll(s string, words []string) bool {
-	for _, w := range words {
-		if !strings.Contains(s, w) {
-			return false
-		}
-	}
-	return true
+	return local.Rule{Kind: adapters.ErrInternal}
 }
 
 // isBroken tells a daemon that went away, or that was never there, from one that

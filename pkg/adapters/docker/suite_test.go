@@ -3,7 +3,6 @@ package docker
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/quixand/quixand/internal/local/enginetest"
 	"github.com/quixand/quixand/pkg/adapters/contract"
 )
 
@@ -26,14 +26,14 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 		contract.MemoryLimit, contract.CPULimit, contract.PIDsLimit,
 	},
 	SameKernel:  true,
-	QS:          builtQS(),
-	Available:   available,
+	QS:          enginetest.BuiltQS(),
+	Available:   cli.Available,
 	Unreachable: unreachable,
-	Import:      importImage,
-	Stranger:    stranger,
-	Inspect:     inspect,
+	Import:      cli.Import,
+	Stranger:    cli.Stranger,
+	Inspect:     cli.Inspect,
 	Marks:       marks,
-	Leftovers:   leftovers,
+	Leftovers:   cli.Leftovers,
 	Deviations:  deviations(),
 })
 
@@ -60,13 +60,4 @@ func TestContractByExec(t *testing.T) {
 	if err := again.Run(); err != nil {
 		t.Error(err)
 	}
-}
-
-// builtQS is the qs that was built beside the agent under test, if any.
-func builtQS() string {
-	qs := filepath.Join(filepath.Dir(os.Getenv("QS_AGENT")), "qs")
-	if _, err := os.Stat(qs); err != nil || os.Getenv("QS_AGENT") == "" {
-		return ""
-	}
-	return qs
 }
