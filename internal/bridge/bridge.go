@@ -30,6 +30,9 @@ const Verb = "bridge"
 // config is that of both ends.
 func config() *yamux.Config {
 	c := yamux.DefaultConfig()
+	// What a stream may have under way, and so what a slow reader makes this
+	// process hold. The way is short: more buys no speed.
+	c.MaxStreamWindowSize = 1 << 20
 	// An engine says when its exec has ended, and a sandbox that is frozen
 	// answers no questions.
 	c.EnableKeepAlive = false

@@ -31,7 +31,7 @@ var _ = Describe("qs and the end of sandboxes", needsEngine, func() {
 	It("waits for an end, and shows the last words", limit, func(ctx SpecContext) {
 		id := create(ctx, "--timeout", "1s")
 		ok(ctx, "exec", id, "echo", "these are my last words")
-		Expect(ok(ctx, "wait", id)).To(Equal("idle: idle for 1s"))
+		Expect(ok(ctx, "wait", id)).To(Equal("idle for 1s"))
 		out := qs(ctx, "status", id)
 		Expect(out.Code).To(Equal(3))
 		Expect(out.Stdout).To(And(ContainSubstring("idle timeout 1s"), ContainSubstring("these are my last words")))

@@ -4,6 +4,7 @@
 package e2b
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,10 +66,10 @@ var _ = AfterSuite(func(ctx SpecContext) {
 		return
 	}
 	sandboxes, snapshots := qs(ctx, "ls", "--quiet"), qs(ctx, "snapshots", "ls", "--quiet")
-	templates := qs(ctx, "templates", "ls", "--quiet")
+	templates := templatesOfClients(ctx)
 	suite.server.stop(ctx)
 	qs(ctx, "kill", "--all")
-	for name := range strings.FieldsSeq(templates) {
+	for _, name := range templates {
 		qs(ctx, "templates", "rm", name)
 	}
 	for name := range strings.FieldsSeq(snapshots) {
@@ -79,6 +80,22 @@ var _ = AfterSuite(func(ctx SpecContext) {
 	Expect(templates).To(BeEmpty(), "templates that the cases left behind")
 	Expect(statedir.Open(suite.root).IDs()).To(BeEmpty(), "directories of sandboxes that are gone")
 }, NodeTimeout(time.Minute))
+
+// templatesOfClients are those that the server has built: the store has others',
+// and suites beside this one work with them.
+func templatesOfClients(ctx SpecContext) (names []string) {
+	var all []struct {
+		Name   string
+		Labels map[string]string
+	}
+	Expect(json.Unmarshal([]byte(qs(ctx, "templates", "ls", "--json")), &all)).To(Succeed())
+	for _, t := range all {
+		if t.Labels["quixand.serve.key"] != "" {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
 
 // A suite that skips everything says so.
 var _ = ReportAfterSuite("what ran", func(Report) {
