@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,11 +13,6 @@ import (
 	"github.com/quixand/quixand/internal/local/enginetest"
 	"github.com/quixand/quixand/pkg/adapters"
 )
-
-// docker runs a command of Docker's.
-func docker(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
-	return cli.Run(ctx, stdin, args...)
-}
 
 const cli enginetest.CLI = "docker"
 
