@@ -12,6 +12,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/apikeys"
+	"github.com/quixand/quixand/internal/lazy"
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -30,11 +31,9 @@ type box struct {
 	record
 	id      string
 	token   access.Token // for its agent
-	traffic string       // the token for its ports; empty: none is needed
+	traffic access.Token // for its other ports
 	paused  atomic.Bool
-
-	connect chan struct{} // a mutex that a context can stop waiting for
-	sandbox *quixand.Sandbox
+	sandbox *lazy.Value[quixand.Sandbox]
 }
 
 // boxes are the sandboxes that the server knows: a cache of what the engine
@@ -59,18 +58,15 @@ func newBoxes(client *quixand.Client, secret []byte, log hclog.Logger) *boxes {
 
 // add makes a sandbox known, and returns what is known of it.
 func (b *boxes) add(id string, r record) *box {
-	x := &box{record: r, id: id, connect: make(chan struct{}, 1)}
-	if !r.Open {
-		x.token.Set(tokenFor(b.secret, "agent", id))
-	}
-	if r.Private {
-		x.traffic = tokenFor(b.secret, "traffic", id)
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if there := b.known[id]; there != nil {
 		return there
 	}
+	x := &box{record: r, id: id}
+	x.sandbox = lazy.New(func(ctx context.Context) (*quixand.Sandbox, error) { return b.client.Connect(ctx, id) })
+	x.token.Set(r.agentToken(b.secret, id))
+	x.traffic.Set(r.trafficToken(b.secret, id))
 	b.known[id] = x
 	return x
 }
@@ -185,24 +181,6 @@ func (b *boxes) signedFor(check func(*access.Token) bool) *box {
 		}
 	}
 	return nil
-}
-
-// open returns a connection to the sandbox, which is made at its first use.
-func (b *boxes) open(ctx context.Context, x *box) (*quixand.Sandbox, error) {
-	select {
-	case x.connect <- struct{}{}:
-		defer func() { <-x.connect }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if x.sandbox == nil {
-		sb, err := b.client.Connect(ctx, x.id)
-		if err != nil {
-			return nil, err
-		}
-		x.sandbox = sb
-	}
-	return x.sandbox, nil
 }
 
 // resume lets a paused sandbox go on. That somebody else has done so is no

@@ -71,12 +71,9 @@ func (s *Server) create(c *call, req *newSandbox, timeout time.Duration) error {
 // optionsFor says in the library's words what a request asks for. What cannot be
 // had is refused.
 func (s *Server) optionsFor(c *call, req *newSandbox, timeout time.Duration) (*quixand.Options, record, error) {
-	if req.Timeout != nil {
-		timeout = time.Duration(*req.Timeout) * time.Second
-	}
 	r := record{Key: c.key.ID, Template: req.TemplateID, Open: !req.Secure}
 	opts := &quixand.Options{
-		Timeout: timeout, FixedTimeout: true, Lifetime: c.key.Limits.Lifetime,
+		FixedTimeout: true, Lifetime: c.key.Limits.Lifetime,
 		Env: envFor(req), Workdir: home, Network: networkFor(req),
 	}
 	if req.AutoPause {
@@ -89,13 +86,15 @@ func (s *Server) optionsFor(c *call, req *newSandbox, timeout time.Duration) (*q
 		r.Host = n.MaskRequestHost
 		r.Private = n.AllowPublicTraffic != nil && !*n.AllowPublicTraffic
 	}
-	for _, err := range []error{
-		checkTimeout(c, req.Timeout), checkOffered(req, r),
-		s.startFrom(c, req.TemplateID, opts),
-	} {
-		if err != nil {
-			return nil, r, err
-		}
+	var err error
+	if opts.Timeout, err = c.timeout(req.Timeout, timeout); err != nil {
+		return nil, r, err
+	}
+	if err := checkOffered(req, r); err != nil {
+		return nil, r, err
+	}
+	if err := s.startFrom(c, req.TemplateID, opts); err != nil {
+		return nil, r, err
 	}
 	opts.Metadata = r.with(req.Metadata)
 	return opts, r, nil
@@ -123,17 +122,19 @@ const everything = "0.0.0.0/0"
 // maxTimeout is more than anybody waits, in seconds.
 const maxTimeout = 10 * 365 * 24 * 60 * 60
 
-func checkTimeout(c *call, seconds *int64) error {
+// timeout reads one that a client asks for, or takes another where it does not.
+func (c *call) timeout(seconds *int64, otherwise time.Duration) (time.Duration, error) {
 	if seconds == nil {
-		return nil
+		return otherwise, nil
 	}
 	if *seconds <= 0 || *seconds > maxTimeout {
-		return badRequest(fmt.Sprintf("a timeout of %d seconds is neither more than none nor less than %d", *seconds, maxTimeout))
+		return 0, badRequest(fmt.Sprintf("a timeout of %d seconds is neither more than none nor less than %d", *seconds, maxTimeout))
 	}
-	if most := c.key.Limits.Timeout; most > 0 && time.Duration(*seconds)*time.Second > most {
-		return badRequest(fmt.Sprintf("a timeout of %d seconds is longer than this key may give, %v", *seconds, most))
+	asked := time.Duration(*seconds) * time.Second
+	if most := c.key.Limits.Timeout; most > 0 && asked > most {
+		return 0, badRequest(fmt.Sprintf("a timeout of %d seconds is longer than this key may give, %v", *seconds, most))
 	}
-	return nil
+	return asked, nil
 }
 
 // checkOffered refuses what the server would have to promise and cannot keep.
@@ -188,14 +189,11 @@ func (s *Server) startFrom(c *call, name string, opts *quixand.Options) error {
 }
 
 func (s *Server) sandboxAnswer(x *box) sandboxAnswer {
-	a := sandboxAnswer{
+	return sandboxAnswer{
 		SandboxID: x.id, TemplateID: x.Template, ClientID: clientID,
-		EnvdVersion: envd.Version, Domain: s.cfg.Domain, TrafficToken: x.traffic,
+		EnvdVersion: envd.Version, Domain: s.cfg.Domain,
+		AccessToken: x.agentToken(s.cfg.Secret, x.id), TrafficToken: x.trafficToken(s.cfg.Secret, x.id),
 	}
-	if !x.Open {
-		a.AccessToken = tokenFor(s.cfg.Secret, "agent", x.id)
-	}
-	return a
 }
 
 // clientID means something in E2B's cloud alone.

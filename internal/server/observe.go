@@ -29,7 +29,7 @@ func (s *Server) metrics(c *call) error {
 	if x.paused.Load() || now.Unix() < from || now.Unix() > to+1 {
 		return c.answer(http.StatusOK, []sandboxMetric{})
 	}
-	sb, err := s.boxes.open(c, x)
+	sb, err := x.sandbox.Get(c)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) logs(c *call) error {
 	if x.paused.Load() {
 		return c.answer(http.StatusOK, answer)
 	}
-	sb, err := s.boxes.open(c, x)
+	sb, err := x.sandbox.Get(c)
 	if err != nil {
 		return err
 	}

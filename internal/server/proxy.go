@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"net/http/httputil"
@@ -69,7 +68,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
 		p.gone(w, to)
 		return
 	}
-	sb, err := p.boxes.open(r.Context(), x)
+	sb, err := x.sandbox.Get(r.Context())
 	if err != nil {
 		p.log.Debug("the sandbox cannot be reached", "sandbox", to.id, "error", err)
 		p.gone(w, to)
@@ -85,7 +84,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
 // mayPass lets in who has the sandbox's token, and answers all others.
 func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *box) bool {
 	if to.port != adapters.AgentPort {
-		if x.traffic == "" || same(r.Header.Get(headerTraffic), x.traffic) {
+		if x.traffic.Matches(r.Header.Get(headerTraffic)) {
 			return true
 		}
 		writeProxyError(w, http.StatusForbidden, to, "the traffic access token is missing or wrong")
@@ -117,8 +116,6 @@ func public(path string) bool {
 	}
 	return slices.Contains(publicPaths, path)
 }
-
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // rewrite makes the request that the sandbox sees.
 func rewrite(pr *httputil.ProxyRequest) {

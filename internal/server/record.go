@@ -31,6 +31,23 @@ func recordOf(info *quixand.Info) (r record, ok bool) {
 	return r, r.Key != ""
 }
 
+// agentToken is the token for the sandbox's agent, empty where none is needed.
+func (r record) agentToken(secret []byte, id string) string {
+	if r.Open {
+		return ""
+	}
+	return tokenFor(secret, "agent", id)
+}
+
+// trafficToken is the token for the sandbox's other ports, empty where none is
+// needed.
+func (r record) trafficToken(secret []byte, id string) string {
+	if !r.Private {
+		return ""
+	}
+	return tokenFor(secret, "traffic", id)
+}
+
 // with returns the user's metadata and the record in it.
 func (r record) with(metadata map[string]string) map[string]string {
 	text, _ := json.Marshal(r) // strings and booleans

@@ -38,12 +38,9 @@ func (s *Server) connect(c *call) error {
 	if req.Memory != nil && !*req.Memory {
 		return errReboot
 	}
-	if err := checkTimeout(c, req.Timeout); err != nil {
+	timeout, err := c.timeout(req.Timeout, timeoutV2)
+	if err != nil {
 		return err
-	}
-	timeout := timeoutV2
-	if req.Timeout != nil {
-		timeout = time.Duration(*req.Timeout) * time.Second
 	}
 	resumed, err := s.wake(c, x, timeout)
 	if err != nil {
@@ -69,7 +66,7 @@ func (s *Server) wake(ctx context.Context, x *box, timeout time.Duration) (resum
 			return false, err
 		}
 	}
-	sb, err := s.boxes.open(ctx, x)
+	sb, err := x.sandbox.Get(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -96,17 +93,18 @@ func (s *Server) setTimeout(c *call) error {
 	if err := c.read(&req); err != nil {
 		return err
 	}
-	if err := checkTimeout(c, &req.Timeout); err != nil {
+	timeout, err := c.timeout(&req.Timeout, 0)
+	if err != nil {
 		return err
 	}
 	if x.paused.Load() {
 		return &quixand.Error{Kind: quixand.ErrConflict, Err: errors.New("the sandbox is paused"), Hint: "connect to it, which resumes it"}
 	}
-	sb, err := s.boxes.open(c, x)
+	sb, err := x.sandbox.Get(c)
 	if err != nil {
 		return err
 	}
-	if err := sb.RefreshTimeout(c, time.Duration(req.Timeout)*time.Second); err != nil {
+	if err := sb.RefreshTimeout(c, timeout); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)
@@ -124,12 +122,9 @@ func (s *Server) refresh(c *call) error {
 	if err := c.read(&req); err != nil {
 		return err
 	}
-	if err := checkTimeout(c, req.Duration); err != nil {
+	timeout, err := c.timeout(req.Duration, timeoutV1)
+	if err != nil {
 		return err
-	}
-	timeout := timeoutV1
-	if req.Duration != nil {
-		timeout = time.Duration(*req.Duration) * time.Second
 	}
 	if _, err := s.wake(c, x, timeout); err != nil {
 		return err
@@ -202,7 +197,7 @@ func (s *Server) detail(ctx context.Context, x *box, info *quixand.Info) sandbox
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if sb, err := s.boxes.open(ctx, x); err == nil {
+	if sb, err := x.sandbox.Get(ctx); err == nil {
 		if status, err := sb.Status(ctx); err == nil && !status.Deadline.IsZero() {
 			d.EndAt = status.Deadline
 		}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -117,13 +116,11 @@ func (s *Server) fork(c *call) error {
 	if req.Count < 1 || req.Count > maxForks {
 		return badRequest(fmt.Sprintf("%d is not a number of forks from 1 to %d", req.Count, maxForks))
 	}
-	if err := checkTimeout(c, req.Timeout); err != nil {
+	timeout, err := c.timeout(req.Timeout, timeoutV2)
+	if err != nil {
 		return err
 	}
-	opts := quixand.Options{FixedTimeout: true, Timeout: timeoutV2}
-	if req.Timeout != nil {
-		opts.Timeout = time.Duration(*req.Timeout) * time.Second
-	}
+	opts := quixand.Options{FixedTimeout: true, Timeout: timeout}
 	release, err := s.boxes.reserve(c.key, req.Count)
 	if err != nil {
 		return err

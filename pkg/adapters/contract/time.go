@@ -63,62 +63,67 @@ func describeTime(f *fixture) {
 				Expect(f.status(ctx, b).Deadline).To(BeTemporally("~", first.Deadline, 50*time.Millisecond))
 			}
 		})
-		it("can be given a new idle timeout", func(ctx SpecContext) {
-			b := f.create(ctx, &quixand.Options{Timeout: 2 * time.Second})
-			Expect(b.RefreshTimeout(ctx, time.Hour)).To(Succeed())
-			status := f.status(ctx, b)
-			Expect(status.IdleTimeout).To(Equal(time.Hour))
-			Expect(status.Deadline).To(BeTemporally("~", time.Now().Add(time.Hour), 10*time.Second))
-		})
-		it("can be given a shorter idle timeout", func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			Expect(b.RefreshTimeout(ctx, 500*time.Millisecond)).To(Succeed())
-			f.expectEnd(ctx, b)
-		})
-		it("starts the present timeout anew with zero", func(ctx SpecContext) {
-			b := f.create(ctx, &quixand.Options{Timeout: time.Minute})
-			before := f.status(ctx, b)
-			b.sh(ctx, "sleep 0.2")
-			Expect(b.RefreshTimeout(ctx, 0)).To(Succeed())
-			after := f.status(ctx, b)
-			Expect(after.IdleTimeout).To(Equal(time.Minute))
-			Expect(after.Deadline).To(BeTemporally(">", before.Deadline))
-		})
-		it("can be taken away", func(ctx SpecContext) {
-			b := f.create(ctx, &quixand.Options{Timeout: 2 * time.Second})
-			Expect(b.RefreshTimeout(ctx, quixand.NoTimeout)).To(Succeed())
-			status := f.status(ctx, b)
-			Expect(status.IdleTimeout).To(Equal(quixand.NoTimeout))
-			Expect(status.Deadline).To(BeZero())
-		})
-		it("can be left out from the start", func(ctx SpecContext) {
-			b := f.create(ctx, &quixand.Options{Timeout: quixand.NoTimeout})
-			status := f.status(ctx, b)
-			Expect(status.IdleTimeout).To(Equal(quixand.NoTimeout))
-			Expect(status.Deadline).To(BeZero())
-		})
-		it("ends a sandbox that is busy when the timeout is fixed", func(ctx SpecContext) {
-			b := f.create(ctx, &quixand.Options{Timeout: time.Hour, FixedTimeout: true})
-			busy := b.Command("sleep", "3600")
-			Expect(busy.Start(ctx)).To(Succeed())
-			before := f.status(ctx, b)
-			Expect(before.FixedTimeout).To(BeTrue())
-			b.sh(ctx, "sleep 0.1")
-			Expect(f.status(ctx, b).Deadline).To(BeTemporally("~", before.Deadline, 50*time.Millisecond))
-			Expect(b.RefreshTimeout(ctx, 500*time.Millisecond)).To(Succeed())
-			f.expectEnd(ctx, b)
-			Expect(busy.Wait()).NotTo(Succeed())
-		})
+		describeNewTimeouts(f)
 		it("counts a lifetime from the creation", func(ctx SpecContext) {
 			b := f.create(ctx, &quixand.Options{Lifetime: time.Hour})
 			status := f.status(ctx, b)
 			Expect(status.Lifetime).To(BeTemporally("~", status.Created.Add(time.Hour), 5*time.Second))
 			Expect(status.Created).To(BeTemporally("~", time.Now(), 10*time.Second))
 		})
-		it("refuses a negative idle timeout", func(ctx SpecContext) {
-			b := f.create(ctx, nil)
-			Expect(b.RefreshTimeout(ctx, -time.Minute)).To(failAs(quixand.ErrInvalid))
-		})
+	})
+}
+
+// describeNewTimeouts is about timeouts that are not what they were at first.
+func describeNewTimeouts(f *fixture) {
+	it("can be given a new idle timeout", func(ctx SpecContext) {
+		b := f.create(ctx, &quixand.Options{Timeout: 2 * time.Second})
+		Expect(b.RefreshTimeout(ctx, time.Hour)).To(Succeed())
+		status := f.status(ctx, b)
+		Expect(status.IdleTimeout).To(Equal(time.Hour))
+		Expect(status.Deadline).To(BeTemporally("~", time.Now().Add(time.Hour), 10*time.Second))
+	})
+	it("can be given a shorter idle timeout", func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		Expect(b.RefreshTimeout(ctx, 500*time.Millisecond)).To(Succeed())
+		f.expectEnd(ctx, b)
+	})
+	it("starts the present timeout anew with zero", func(ctx SpecContext) {
+		b := f.create(ctx, &quixand.Options{Timeout: time.Minute})
+		before := f.status(ctx, b)
+		b.sh(ctx, "sleep 0.2")
+		Expect(b.RefreshTimeout(ctx, 0)).To(Succeed())
+		after := f.status(ctx, b)
+		Expect(after.IdleTimeout).To(Equal(time.Minute))
+		Expect(after.Deadline).To(BeTemporally(">", before.Deadline))
+	})
+	it("can be taken away", func(ctx SpecContext) {
+		b := f.create(ctx, &quixand.Options{Timeout: 2 * time.Second})
+		Expect(b.RefreshTimeout(ctx, quixand.NoTimeout)).To(Succeed())
+		status := f.status(ctx, b)
+		Expect(status.IdleTimeout).To(Equal(quixand.NoTimeout))
+		Expect(status.Deadline).To(BeZero())
+	})
+	it("can be left out from the start", func(ctx SpecContext) {
+		b := f.create(ctx, &quixand.Options{Timeout: quixand.NoTimeout})
+		status := f.status(ctx, b)
+		Expect(status.IdleTimeout).To(Equal(quixand.NoTimeout))
+		Expect(status.Deadline).To(BeZero())
+	})
+	it("ends a sandbox that is busy when the timeout is fixed", func(ctx SpecContext) {
+		b := f.create(ctx, &quixand.Options{Timeout: time.Hour, FixedTimeout: true})
+		busy := b.Command("sleep", "3600")
+		Expect(busy.Start(ctx)).To(Succeed())
+		before := f.status(ctx, b)
+		Expect(before.FixedTimeout).To(BeTrue())
+		b.sh(ctx, "sleep 0.1")
+		Expect(f.status(ctx, b).Deadline).To(BeTemporally("~", before.Deadline, 50*time.Millisecond))
+		Expect(b.RefreshTimeout(ctx, 500*time.Millisecond)).To(Succeed())
+		f.expectEnd(ctx, b)
+		Expect(busy.Wait()).NotTo(Succeed())
+	})
+	it("refuses a negative idle timeout", func(ctx SpecContext) {
+		b := f.create(ctx, nil)
+		Expect(b.RefreshTimeout(ctx, -time.Minute)).To(failAs(quixand.ErrInvalid))
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agentbin"
 	"github.com/quixand/quixand/internal/bridge"
-	"github.com/quixand/quixand/internal/local"
+	"github.com/quixand/quixand/internal/lazy"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
 )
@@ -36,7 +36,7 @@ type engine struct {
 	streamed sync.Map // ids of sandboxes that share no directory
 	volumes  sync.Map // that hold the agent
 
-	conn *local.Connection[connection]
+	conn *lazy.Value[connection]
 
 	mu     sync.Mutex
 	births map[string]*birth // by container
@@ -61,14 +61,14 @@ func newEngine(cfg adapters.Config) *engine {
 		way:     os.Getenv(dataPlaneVariable),
 		births:  make(map[string]*birth),
 	}
-	e.conn = local.NewConnection(e.connect)
+	e.conn = lazy.New(e.connect)
 	e.links = bridge.NewLinks(e.openBridge)
 	return e
 }
 
 // use returns the connection.
 func (e *engine) use(ctx context.Context) (*connection, error) {
-	conn, err := e.conn.Use(ctx)
+	conn, err := e.conn.Get(ctx)
 	return conn, mapError(err)
 }
 

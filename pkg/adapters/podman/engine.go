@@ -12,6 +12,7 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quixand/quixand/internal/lazy"
 	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/internal/statedir"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -33,7 +34,7 @@ type engine struct {
 	host    host
 	builds  *statedir.Runtime // marks of builds
 	locate  func() (endpoint, error)
-	conn    *local.Connection[connection]
+	conn    *lazy.Value[connection]
 }
 
 // connection is an engine that has answered. It survives an engine that goes
@@ -54,13 +55,13 @@ func newEngine(cfg adapters.Config, dir string) *engine {
 		builds:  statedir.OpenBuilds(cfg.Root),
 		locate:  func() (endpoint, error) { return locate(dir) },
 	}
-	e.conn = local.NewConnection(e.connect)
+	e.conn = lazy.New(e.connect)
 	return e
 }
 
 // use returns the connection.
 func (e *engine) use(ctx context.Context) (*connection, error) {
-	conn, err := e.conn.Use(ctx)
+	conn, err := e.conn.Get(ctx)
 	return conn, mapError(err)
 }
 

@@ -1,4 +1,4 @@
-package local
+package lazy
 
 import (
 	"context"
@@ -14,26 +14,26 @@ func TestConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials int
 		failure := errors.New("not yet")
-		c := NewConnection(func(context.Context) (*int, error) {
+		c := New(func(context.Context) (*int, error) {
 			if dials++; dials == 1 {
 				return nil, failure
 			}
 			time.Sleep(time.Minute)
 			return &dials, nil
 		})
-		if _, err := c.Use(t.Context()); !errors.Is(err, failure) {
+		if _, err := c.Get(t.Context()); !errors.Is(err, failure) {
 			t.Errorf("the first: %v", err)
 		}
 		for range 3 {
-			go c.Use(t.Context())
+			go c.Get(t.Context())
 		}
 		synctest.Wait()
 		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Use(hasty); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Get(hasty); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("one who is in a hurry: %v", err)
 		}
-		if got, err := c.Use(t.Context()); err != nil || *got != 2 {
+		if got, err := c.Get(t.Context()); err != nil || *got != 2 {
 			t.Errorf("after %d dials: %v", dials, err)
 		}
 		if c.Drop() == nil || c.Drop() != nil {
