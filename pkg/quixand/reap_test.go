@@ -128,8 +128,8 @@ func TestLook(t *testing.T) {
 				return first(path)
 			}
 		}, timeouts.Note{}, []string{"arm"}, agentPatience},
-		{"to be paused", func(s *stage) { s.info.OnTimeout, s.info.Lifetime = TimeoutPause, 2*time.Hour }, timeouts.Note{}, []string{"pause", "arm"}, time.Hour},
-		{"paused", func(s *stage) { s.info.State = adapters.StatePaused }, timeouts.Note{}, nil, 0},
+		{"to be paused", func(s *stage) { s.info.OnTimeout, s.info.Lifetime = TimeoutPause, 2*time.Hour }, timeouts.Note{}, []string{"pause", "arm"}, time.Minute},
+		{"paused", func(s *stage) { s.info.State = adapters.StatePaused }, timeouts.Note{}, []string{"arm"}, time.Minute},
 		{"at the end of its lifetime", func(s *stage) {
 			s.info.Lifetime = time.Hour
 			s.agent = func(string) (*agentapi.Status, error) { panic("nobody needs to ask") }
