@@ -34,14 +34,15 @@ func main() {
 
 func run(ctx context.Context) error {
 	var (
-		qs    = flag.String("qs", "bin/qs", "the qs binary to measure")
-		out   = flag.String("json", "", "also write the results to this file")
-		scale = flag.Float64("scale", 1, "multiply the number of samples")
-		only  = flag.String("only", "", "comma-separated names of the groups to run; empty runs all")
-		idle  = flag.Bool("idle", false, "also measure the first command after 60 and 360 s of idling")
-		soak  = flag.Int("soak", 10_000, "commands for the leak count")
-		boxes = flag.Int("sandboxes", 100, "the largest number of idle sandboxes to weigh")
-		crowd = flag.Int("crowd", 200, "sandboxes to create, half of them at once, and to list")
+		qs      = flag.String("qs", "bin/qs", "the qs binary to measure")
+		out     = flag.String("json", "", "also write the results to this file")
+		scale   = flag.Float64("scale", 1, "multiply the number of samples")
+		only    = flag.String("only", "", "comma-separated names of the groups to run; empty runs all")
+		idle    = flag.Bool("idle", false, "also measure the first command after 60 and 360 s of idling")
+		soak    = flag.Int("soak", 10_000, "commands for the leak count")
+		boxes   = flag.Int("sandboxes", 100, "the largest number of idle sandboxes to weigh")
+		crowd   = flag.Int("crowd", 200, "sandboxes to create, half of them at once, and to list")
+		streams = flag.Int("streams", 500, "idle streams through qs serve")
 	)
 	flag.Parse()
 	qsPath, err := filepath.Abs(*qs)
@@ -53,7 +54,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	b.idle, b.soak, b.boxes, b.crowd = *idle, *soak, *boxes, *crowd
+	b.idle, b.soak, b.boxes, b.crowd, b.streams = *idle, *soak, *boxes, *crowd, *streams
 
 	b.header()
 	for _, g := range groups {
@@ -89,6 +90,9 @@ var groups = []struct {
 	{"concurrent", benchConcurrent},
 	{"pty", benchPTY},
 	{"crowd", benchCrowd},
+	{"streams", withServer(benchStreams)},
+	{"serve", withServer(benchServe)},
+	{"sdk", withServer(benchSDK)},
 	{"idle", benchIdle},
 }
 
@@ -101,10 +105,11 @@ type bench struct {
 	scale  float64
 	tmp    string
 
-	idle  bool
-	soak  int
-	boxes int
-	crowd int
+	idle    bool
+	soak    int
+	boxes   int
+	crowd   int
+	streams int
 
 	started time.Time
 	rows    []row

@@ -35,6 +35,15 @@ type samples []float64
 
 func (s *samples) add(d time.Duration) { *s = append(*s, float64(d)/float64(time.Millisecond)) }
 
+// less is what these took more than others that were taken in turn with them.
+func (s samples) less(others samples) samples {
+	more := slices.Clone(s)
+	for i := range more {
+		more[i] -= others[i]
+	}
+	return more
+}
+
 func (s samples) figure() figure {
 	if len(s) == 0 {
 		return figure{}
@@ -51,7 +60,7 @@ type target struct {
 	text  string
 }
 
-func ratioAtMost(r float64) target { return target{r, fmt.Sprintf("≤ %g×", r)} }
+func ratioAtMost(r float64) target { return target{r, fmt.Sprintf("≤ %.3g×", r)} }
 
 func atMost(v float64, unit string) target { return target{v, fmt.Sprintf("≤ %g %s", v, unit)} }
 
@@ -122,18 +131,37 @@ func inTurn(n int, fns ...func() error) ([]samples, error) {
 
 // inTurnAfter is inTurn that has something done before each call, untimed.
 func inTurnAfter(prepare func(), n int, fns ...func() error) ([]samples, error) {
+	clocked := make([]func() (time.Duration, error), len(fns))
+	for i, fn := range fns {
+		clock := timed(fn)
+		clocked[i] = func() (time.Duration, error) { prepare(); return clock() }
+	}
+	return timedInTurn(n, clocked...)
+}
+
+// timedInTurn is inTurn for calls of which only a part counts: they tell how long
+// that took.
+func timedInTurn(n int, fns ...func() (time.Duration, error)) ([]samples, error) {
 	times := make([]samples, len(fns))
 	for i := range n + 1 {
 		for j, fn := range fns {
-			prepare()
-			start := time.Now()
-			if err := fn(); err != nil {
+			took, err := fn()
+			if err != nil {
 				return nil, err
 			}
 			if i > 0 { // the first round warms up
-				times[j].add(time.Since(start))
+				times[j].add(took)
 			}
 		}
 	}
 	return times, nil
+}
+
+// timed is a call of which all counts.
+func timed(fn func() error) func() (time.Duration, error) {
+	return func() (time.Duration, error) {
+		start := time.Now()
+		err := fn()
+		return time.Since(start), err
+	}
 }
