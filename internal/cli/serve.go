@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 
@@ -31,6 +32,9 @@ type serveOptions struct {
 	addresses []string
 	domain    string
 	cert, key string
+	auditLog  string
+	metrics   string
+	proxies   []string
 }
 
 func newServeCmd(a *App) *cobra.Command {
@@ -48,37 +52,60 @@ func newServeCmd(a *App) *cobra.Command {
 	f.StringVar(&o.domain, "domain", "", "domain below which sandboxes have names, PORT-ID.DOMAIN (default localhost and the port)")
 	f.StringVar(&o.cert, "tls-cert", "", "file with the certificate, and those it depends on")
 	f.StringVar(&o.key, "tls-key", "", "file with the certificate's key")
+	f.StringVar(&o.auditLog, "audit-log", "", "append a line of JSON for each call to this file, or - for standard output")
+	f.StringVar(&o.metrics, "metrics-listen", "", "where Prometheus may ask for /metrics: a loopback HOST:PORT, or unix:PATH (default nowhere)")
+	f.StringSliceVar(&o.proxies, "trusted-proxy", nil, "whose X-Forwarded-For the audit log believes: an address, a network, or unix; repeatable")
 	cmd.AddCommand(newServeKeysCmd(a))
 	return cmd
 }
 
 func (o *serveOptions) run(ctx context.Context) error {
 	o.app.stays = true
-	c, err := o.app.client()
+	config, err := o.config()
 	if err != nil {
 		return err
 	}
-	keys, err := o.keys(c.Root())
-	if err != nil {
-		return err
-	}
-	secret, err := server.Secret(c.Root())
-	if err != nil {
+	var endAudit func() error
+	if config.Audit, endAudit, err = o.openAudit(); err != nil {
 		return err
 	}
 	listeners, err := o.listen(ctx)
 	if err != nil {
 		return err
 	}
-	log, err := o.app.logger()
+	config.Domain = o.domainAt(listeners[0])
+	s := server.New(config)
+	endMonitor, err := o.monitor(ctx, s)
 	if err != nil {
 		return err
 	}
-	s := server.New(server.Config{Client: c, Keys: keys, Secret: secret, Domain: o.domainAt(listeners[0]), Log: log.Named("serve")})
 	for _, l := range listeners {
 		o.app.printf("qs serve listens at %s\n", l.Addr())
 	}
-	return s.Serve(ctx, listeners...)
+	err = s.Serve(ctx, listeners...)
+	return errors.Join(err, endMonitor(), endAudit())
+}
+
+// config is all but what has to be closed again.
+func (o *serveOptions) config() (config server.Config, err error) {
+	if config.Proxies, err = server.ParseProxies(o.proxies); err != nil {
+		return config, err
+	}
+	if config.Client, err = o.app.client(); err != nil {
+		return config, err
+	}
+	root := config.Client.Root()
+	if config.Keys, err = o.keys(root); err != nil {
+		return config, err
+	}
+	if config.Secret, err = server.Secret(root); err != nil {
+		return config, err
+	}
+	log, err := o.app.logger()
+	if err == nil {
+		config.Log = log.Named("serve")
+	}
+	return config, err
 }
 
 // keys lets nobody in where there is no key.

@@ -83,6 +83,19 @@ func (b *boxes) lookUp(id string) *box {
 	return b.known[id]
 }
 
+// count is how many sandboxes are paused, or run.
+func (b *boxes) count(paused bool) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, x := range b.known {
+		if x.paused.Load() == paused {
+			n++
+		}
+	}
+	return n
+}
+
 // find returns a sandbox that a server has created. The engine is asked for one
 // that is not known: another server may have been told to create it.
 func (b *boxes) find(ctx context.Context, id string) (*box, error) {

@@ -219,7 +219,9 @@ func (s *Server) startBuild(c *call) error {
 	s.builds.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(s.builds.life, buildTimeout)
 		defer cancel()
-		x.conclude(s.build(ctx, x, req, opts))
+		err := s.build(ctx, x, req, opts)
+		s.meters.builds.WithLabelValues(outcome(err)).Inc()
+		x.conclude(err)
 	})
 	return c.answer(http.StatusAccepted, struct{}{})
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/apikeys"
-	"github.com/quixand/quixand/pkg/quixand"
 )
 
 const (
@@ -21,68 +20,12 @@ const (
 	bodyTimeout = 30 * time.Second
 )
 
-// routes is the control plane: each path of both generations of the API.
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, h := range map[string]func(*call) error{
-		"POST /sandboxes":                           s.createOpen,
-		"POST /v2/sandboxes":                        s.createSecure,
-		"GET /sandboxes":                            s.list,
-		"GET /v2/sandboxes":                         s.list,
-		"GET /sandboxes/{id}":                       s.describe,
-		"DELETE /sandboxes/{id}":                    s.kill,
-		"POST /sandboxes/{id}/connect":              s.connect,
-		"POST /v2/sandboxes/{id}/connect":           s.connect,
-		"POST /sandboxes/{id}/resume":               s.connect,
-		"POST /sandboxes/{id}/timeout":              s.setTimeout,
-		"POST /sandboxes/{id}/refreshes":            s.refresh,
-		"POST /sandboxes/{id}/pause":                s.pause,
-		"POST /sandboxes/{id}/fork":                 s.fork,
-		"POST /sandboxes/{id}/snapshots":            s.snapshot,
-		"GET /sandboxes/{id}/metrics":               s.metrics,
-		"GET /sandboxes/{id}/logs":                  s.logs,
-		"GET /snapshots":                            s.snapshots,
-		"GET /templates":                            s.templates,
-		"GET /templates/{first}/{second}":           s.alias,
-		"POST /v3/templates":                        s.newTemplate,
-		"GET /templates/{id}/files/{hash}":          s.buildFiles,
-		"POST /v2/templates/{id}/builds/{build}":    s.startBuild,
-		"GET /templates/{id}/builds/{build}/status": s.buildStatus,
-		"DELETE /templates/{id}":                    s.deleteTemplate,
-	} {
-		mux.Handle(pattern, s.handler(h))
-	}
-	for _, pattern := range hostedOnly {
-		mux.Handle(pattern, s.handler(refuseHosted))
-	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("/files", s.serveLink)
-	mux.HandleFunc("PUT /uploads/{key}/{hash}", s.uploads.receive)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, http.StatusNotFound, "there is no such endpoint: "+r.Method+" "+r.URL.Path)
-	})
-	return mux
-}
-
-// hostedOnly is what E2B's cloud alone can do. The README's table is compared
-// with it.
-var hostedOnly = []string{
-	"/teams", "/secrets", "/secrets/{rest...}", "/volumes", "/volumes/{rest...}",
-	"PUT /sandboxes/{id}/network",
-	"PATCH /v2/templates/{id}", "POST /templates/tags", "DELETE /templates/tags", // and GET /templates/{id}/tags: see alias
-}
-
-func refuseHosted(c *call) error {
-	return &quixand.Error{Kind: quixand.ErrUnsupported, Err: fmt.Errorf("%s %s is not served here", c.request.Method, c.request.URL.Path)}
-}
-
 // call is one request of the control plane by a client that may make it.
 type call struct {
 	context.Context
 	key     apikeys.Key
 	request *http.Request
-	w       http.ResponseWriter
+	w       *exchange
 }
 
 func (s *Server) handler(h func(*call) error) http.Handler {
@@ -92,16 +35,16 @@ func (s *Server) handler(h func(*call) error) http.Handler {
 			s.refuseKey(w, err)
 			return
 		}
-		if a, ok := w.(*audit); ok {
-			a.key = key.ID
-		}
+		x := w.(*exchange)
+		x.key = key.ID
 		if wait, ok := s.rates.allow(key); !ok {
 			w.Header().Set("Retry-After", wait)
+			s.meters.limited.Inc()
 			writeError(w, http.StatusTooManyRequests, "this key has made too many calls")
 			return
 		}
-		if err := h(&call{r.Context(), key, r, w}); err != nil {
-			s.cfg.Log.Debug("a call failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		if err := h(&call{r.Context(), key, r, x}); err != nil {
+			s.cfg.Log.Debug("a call failed", "route", s.routeOf(r), "error", err)
 			writeError(w, statusOf(err), textOf(err))
 		}
 	})
@@ -109,22 +52,12 @@ func (s *Server) handler(h func(*call) error) http.Handler {
 
 func (s *Server) refuseKey(w http.ResponseWriter, err error) {
 	if errors.Is(err, apikeys.ErrUnknown) {
+		deny(w)
 		writeError(w, http.StatusUnauthorized, "the API key is missing or wrong")
 		return
 	}
 	s.cfg.Log.Error("the API keys cannot be read", "error", err)
 	writeError(w, http.StatusServiceUnavailable, "the API keys cannot be read")
-}
-
-// ready says whether sandboxes could be created now.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	if _, err := s.cfg.Client.List(ctx, &quixand.ListOptions{Limit: 1}); err != nil {
-		writeError(w, http.StatusServiceUnavailable, "the engine does not answer")
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // read reads the request's body; an empty one leaves v as it is.
@@ -159,5 +92,10 @@ func (c *call) answer(status int, v any) error {
 
 // box is the caller's sandbox that the path names.
 func (s *Server) box(c *call) (*box, error) {
-	return s.boxes.owned(c, c.key.ID, c.request.PathValue("id"))
+	id := c.request.PathValue("id")
+	x, err := s.boxes.owned(c, c.key.ID, id)
+	if s.boxes.lookUp(id) != nil { // another's, too; what is no sandbox's id may be a secret
+		c.w.sandbox = id
+	}
+	return x, err
 }

@@ -89,10 +89,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		stop()
 		<-followed
 	}()
-	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: s.cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
+	h := s.newHTTP(s)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { ended <- h.Serve(l) }()
@@ -115,4 +112,21 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		}
 	}
 	return err
+}
+
+// ServeMonitor answers operators until ctx ends.
+func (s *Server) ServeMonitor(ctx context.Context, l net.Listener) error {
+	h := s.newHTTP(s.Monitor())
+	defer context.AfterFunc(ctx, func() { h.Close() })()
+	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) newHTTP(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: s.cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
 }

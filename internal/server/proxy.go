@@ -87,6 +87,7 @@ func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *bo
 		if x.traffic.Matches(r.Header.Get(headerTraffic)) {
 			return true
 		}
+		deny(w)
 		writeProxyError(w, http.StatusForbidden, to, "the traffic access token is missing or wrong")
 		return false
 	}
@@ -95,6 +96,7 @@ func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *bo
 		return false
 	}
 	if err := x.token.Check(r); err != nil {
+		deny(w)
 		writeError(w, http.StatusUnauthorized, err.Error())
 		return false
 	}
@@ -188,10 +190,13 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case x != nil:
-		s.proxy.serve(w, r, target{x.id, adapters.AgentPort})
+		w.(*exchange).passed = true
+		s.pass(w, r, target{x.id, adapters.AgentPort})
 	case expired:
+		deny(w)
 		writeError(w, http.StatusUnauthorized, access.ErrExpired.Error())
 	default:
+		deny(w)
 		writeError(w, http.StatusUnauthorized, access.ErrSignature.Error())
 	}
 }

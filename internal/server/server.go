@@ -12,11 +12,12 @@ package server
 import (
 	"net/http"
 	"path/filepath"
-	"time"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quixand/quixand/internal/apikeys"
+	"github.com/quixand/quixand/internal/auditlog"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// own: PORT-ID.DOMAIN.
 	Domain string
 	Log    hclog.Logger // nil logs nothing
+
+	Audit   *auditlog.Log // nil keeps nothing
+	Proxies Proxies       // in front of the server
 }
 
 // Server is an http.Handler of both planes. It is safe for concurrent use.
@@ -42,8 +46,12 @@ type Server struct {
 	uploads *uploads
 	builds  *builds
 	rates   rates
+	meters  *meters
 	control http.Handler
 	proxy   *proxy
+
+	patterns map[string]bool // of the control plane
+	draining atomic.Bool     // the server takes no more requests
 }
 
 // New returns a Server.
@@ -53,10 +61,12 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log), builds: newBuilds(),
-		uploads: &uploads{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), secret: cfg.Secret},
+		patterns: make(map[string]bool),
+		uploads:  &uploads{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), secret: cfg.Secret},
 	}
 	s.proxy = newProxy(s.boxes, cfg.Log)
-	s.control = s.audited(s.routes())
+	s.meters = newMeters(s)
+	s.control = s.observed(s.routes())
 	return s
 }
 
@@ -67,35 +77,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		writeError(w, http.StatusBadRequest, err.Error())
 	case to != nil:
-		s.proxy.serve(w, r, *to)
+		s.pass(w, r, *to)
 	default:
 		s.control.ServeHTTP(w, r)
 	}
 }
-
-// audited notes every call of the control plane: who, what, and how it ended.
-func (s *Server) audited(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
-		a := &audit{ResponseWriter: w, status: http.StatusOK}
-		defer func() {
-			s.cfg.Log.Info("call", "key", a.key, "method", r.Method, "path", r.URL.Path, "status", a.status,
-				"from", r.RemoteAddr, "ms", time.Since(began).Milliseconds())
-		}()
-		next.ServeHTTP(a, r)
-	})
-}
-
-type audit struct {
-	http.ResponseWriter
-	status int
-	key    string // id, once it is known
-}
-
-func (a *audit) WriteHeader(status int) {
-	a.status = status
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (a *audit) Unwrap() http.ResponseWriter { return a.ResponseWriter }

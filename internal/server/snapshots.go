@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -132,7 +133,7 @@ func (s *Server) fork(c *call) error {
 	}
 	results := make([]result, req.Count)
 	for i := range results {
-		sb, err := s.cfg.Client.Fork(c, x.id, &opts)
+		sb, err := s.launch(c, &opts, func(ctx context.Context) (*quixand.Sandbox, error) { return s.cfg.Client.Fork(ctx, x.id, &opts) })
 		if err != nil {
 			results[i].Error = map[string]any{"code": statusOf(err), "message": textOf(err)}
 			continue

@@ -63,6 +63,7 @@ func (u *uploads) present(key, hash string) bool {
 func (u *uploads) receive(w http.ResponseWriter, r *http.Request) {
 	key, hash := r.PathValue("key"), r.PathValue("hash")
 	if !hmac.Equal([]byte(r.URL.Query().Get("token")), []byte(u.token(key, hash))) {
+		deny(w)
 		writeError(w, http.StatusForbidden, "the link is not one of ours")
 		return
 	}
