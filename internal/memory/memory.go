@@ -9,9 +9,12 @@ import (
 	"sync"
 )
 
-// Events is where the kernel counts for a container with a limit: its cgroup
-// namespace makes its own group the root.
-const Events = "/sys/fs/cgroup/memory.events"
+// Events and EventsV1 are where the kernel counts for a container with a limit,
+// with cgroup v2 and v1: its cgroup namespace makes its own group the root.
+const (
+	Events   = "/sys/fs/cgroup/memory.events"
+	EventsV1 = "/sys/fs/cgroup/memory/memory.oom_control"
+)
 
 // Kills counts what the kernel has killed from some moment on. It is safe for concurrent use.
 type Kills struct {
@@ -21,11 +24,17 @@ type Kills struct {
 	seen int64
 }
 
-// Watch returns a counter of the kills that a file like [Events] tells of, from
-// now on. Where there is no such file nothing is ever counted.
-func Watch(file string) *Kills {
-	k := &Kills{file: file}
-	k.seen, _ = Count(file)
+// Watch returns a counter of the kills that the first of some files like [Events]
+// tells of that is there, from now on. Where there is none nothing is ever
+// counted.
+func Watch(files ...string) *Kills {
+	k := new(Kills)
+	for _, file := range files {
+		if seen, ok := Count(file); ok {
+			k.file, k.seen = file, seen
+			break
+		}
+	}
 	return k
 }
 

@@ -14,7 +14,7 @@ func TestKills(t *testing.T) {
 		}
 	}
 	write("low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 0\n")
-	k := Watch(file)
+	k := Watch(file+".none", file)
 	if n := k.New(); n != 0 {
 		t.Errorf("%d kills of before are counted", n)
 	}

@@ -90,15 +90,11 @@ func (s *Sample) disk(st *unix.Statfs_t) {
 // cpus is how many processors the sandbox can use at once, rounded up.
 func (m *Meter) cpus() int {
 	n := runtime.NumCPU()
-	text, err := os.ReadFile(filepath.Join(m.cgroup, "cpu.max"))
-	if err != nil {
-		return n
-	}
-	fields := strings.Fields(string(text))
+	fields := strings.Fields(m.text("cpu.max") + m.text("cpu/cpu.cfs_quota_us") + m.text("cpu/cpu.cfs_period_us"))
 	if len(fields) != 2 {
 		return n
 	}
-	quota, errQuota := strconv.Atoi(fields[0]) // or "max"
+	quota, errQuota := strconv.Atoi(fields[0]) // or "max", and -1 of v1
 	period, errPeriod := strconv.Atoi(fields[1])
 	if errQuota != nil || errPeriod != nil || quota <= 0 || period <= 0 {
 		return n
@@ -127,6 +123,9 @@ func (m *Meter) cpuTime() time.Duration {
 	if usec, ok := m.keyed("cpu.stat", "usage_usec"); ok {
 		return time.Duration(usec) * time.Microsecond
 	}
+	if nsec, ok := m.number("cpuacct/cpuacct.usage"); ok {
+		return time.Duration(nsec)
+	}
 	var ticks uint64
 	for fields := range m.processes() {
 		// utime and stime; and what reaped children used, which nobody else
@@ -144,16 +143,26 @@ func (m *Meter) cpuTime() time.Duration {
 func (m *Meter) memory(s *Sample) {
 	info := m.meminfo()
 	s.MemTotal = info["MemTotal"]
-	used, ok := m.number("memory.current")
-	if !ok {
-		s.MemUsed = m.resident()
+	for _, f := range memoryFiles {
+		used, ok := m.number(f.used)
+		if !ok {
+			continue
+		}
+		if limit, ok := m.number(f.limit); ok {
+			s.MemTotal = min(s.MemTotal, limit)
+		}
+		s.MemCache, _ = m.keyed(f.stat, f.cache)
+		s.MemUsed = used - min(used, s.MemCache)
 		return
 	}
-	if limit, ok := m.number("memory.max"); ok {
-		s.MemTotal = min(s.MemTotal, limit)
-	}
-	s.MemCache, _ = m.keyed("memory.stat", "file")
-	s.MemUsed = used - min(used, s.MemCache)
+	s.MemUsed = m.resident()
+}
+
+// memoryFiles are where the control group counts memory: with cgroup v2, and
+// with v1.
+var memoryFiles = []struct{ used, limit, stat, cache string }{
+	{"memory.current", "memory.max", "memory.stat", "file"},
+	{"memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes", "memory/memory.stat", "total_cache"},
 }
 
 // resident adds up the resident memory of all processes. What they share is
@@ -203,23 +212,21 @@ func (m *Meter) meminfo() map[string]uint64 {
 	return values
 }
 
+// text is what a file of the control group holds, or nothing.
+func (m *Meter) text(file string) string {
+	text, _ := os.ReadFile(filepath.Join(m.cgroup, file))
+	return string(text)
+}
+
 // number reads a file of the control group that holds one number.
 func (m *Meter) number(file string) (uint64, bool) {
-	text, err := os.ReadFile(filepath.Join(m.cgroup, file))
-	if err != nil {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	n, err := strconv.ParseUint(strings.TrimSpace(m.text(file)), 10, 64)
 	return n, err == nil
 }
 
 // keyed reads one value of a file of the control group that holds many.
 func (m *Meter) keyed(file, key string) (uint64, bool) {
-	text, err := os.ReadFile(filepath.Join(m.cgroup, file))
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(m.text(file)) {
 		if value, ok := strings.CutPrefix(line, key+" "); ok {
 			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
 			return n, err == nil

@@ -73,6 +73,29 @@ func TestWithControllers(t *testing.T) {
 	}
 }
 
+func TestWithCgroupV1(t *testing.T) {
+	proc := write(t, t.TempDir(), map[string]string{"meminfo": "MemTotal: 1000000 kB\n"})
+	group := write(t, t.TempDir(), map[string]string{
+		"cpuacct/cpuacct.usage":        "1000000000\n",
+		"cpu/cpu.cfs_quota_us":         "50000\n",
+		"cpu/cpu.cfs_period_us":        "100000\n",
+		"memory/memory.usage_in_bytes": "3145728\n",
+		"memory/memory.limit_in_bytes": "16777216\n",
+		"memory/memory.stat":           "cache 1\ntotal_cache 1048576\n",
+	})
+	m := newMeter(proc, group, "/")
+	m.Sample()
+	m.last = time.Now().Add(-10 * time.Second)
+	write(t, group, map[string]string{"cpuacct/cpuacct.usage": "6000000000\n"})
+	s := m.Sample()
+	if s.MemTotal != 16<<20 || s.MemUsed != 2<<20 || s.MemCache != 1<<20 || s.CPUCount != 1 {
+		t.Errorf("%+v", s)
+	}
+	if s.CPUUsedPct < 49 || s.CPUUsedPct > 50 {
+		t.Errorf("CPU %v%%", s.CPUUsedPct)
+	}
+}
+
 func TestThisSystem(t *testing.T) {
 	s := New().Sample()
 	if s.MemUsed == 0 || s.MemTotal == 0 || s.DiskTotal == 0 {

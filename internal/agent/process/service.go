@@ -67,7 +67,7 @@ func New(o Options) (*Service, error) {
 		budget:  output.NewBudget(outputBudget),
 		table:   newTable(o.Begin),
 		journal: o.Journal,
-		kills:   memory.Watch(memory.Events),
+		kills:   memory.Watch(memory.Events, memory.EventsV1),
 		null:    null,
 	}, nil
 }

@@ -51,7 +51,8 @@ func describeLimits(f *fixture) {
 		describeProcessLimit(f)
 		it("gives no more processor than was asked for", needs(CPULimit), SpecTimeout(time.Minute), func(ctx SpecContext) {
 			b := f.create(ctx, &quixand.Options{Resources: quixand.Resources{CPUs: 0.25}})
-			Expect(b.sh(ctx, "cat /sys/fs/cgroup/cpu.max")).To(Equal("25000 100000"))
+			quota := b.sh(ctx, "cd /sys/fs/cgroup; cat cpu.max 2>/dev/null || echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us)")
+			Expect(quota).To(Equal("25000 100000"))
 			Expect(b.Info(ctx)).To(HaveField("Resources.CPUs", 0.25))
 			Expect(b.busyShare(ctx)).To(BeNumerically("~", 0.25, 0.1))
 		})
@@ -135,11 +136,12 @@ func describeProcessLimit(f *fixture) {
 		Expect(err).NotTo(HaveOccurred())
 		out := gbytes.NewBuffer()
 		many.Stdout = out
+		group := b.pidsGroup(ctx)
 		Expect(many.Start(ctx)).To(Succeed())
 		eventually(ctx, out).Should(gbytes.Say(`refused\n`))
 		// The agent's own threads are beside what was asked for.
 		Expect(b.metrics(ctx).Processes).To(BeNumerically("~", most, 35))
-		Expect(b.read(ctx, "/sys/fs/cgroup/pids.current")).To(Equal(b.read(ctx, "/sys/fs/cgroup/pids.max")))
+		Expect(b.read(ctx, group+"/pids.current")).To(Equal(b.read(ctx, group+"/pids.max")))
 
 		// Whoever wants more is told so, and the agent goes on.
 		for range 20 {
@@ -157,7 +159,7 @@ func describeProcessLimit(f *fixture) {
 		info, err := b.Info(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(info.Resources.PIDs).To(BeNumerically(">", 0))
-		Expect(b.number(ctx, "cat /sys/fs/cgroup/pids.max")).To(BeNumerically("~", info.Resources.PIDs, 100))
+		Expect(b.number(ctx, "cat "+b.pidsGroup(ctx)+"/pids.max")).To(BeNumerically("~", info.Resources.PIDs, 100))
 	})
 }
 
@@ -176,10 +178,17 @@ except BlockingIOError:
 os.read(0, 1)
 `
 
+// pidsGroup is where a sandbox sees its control group that counts processes: its
+// only one with cgroup v2, and one of many with v1.
+func (b *box) pidsGroup(ctx SpecContext) string {
+	GinkgoHelper()
+	return b.sh(ctx, "if [ -e /sys/fs/cgroup/pids.max ]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/pids; fi")
+}
+
 // busyShare is the part of a processor that a sandbox gets that wants all of one.
 func (b *box) busyShare(ctx SpecContext) float64 {
 	GinkgoHelper()
-	const used = `sed -n 's/^usage_usec //p' /sys/fs/cgroup/cpu.stat; date +%s%6N; `
+	const used = `cd /sys/fs/cgroup; if [ -e cpuacct ]; then expr $(cat cpuacct/cpuacct.usage) / 1000; else sed -n 's/^usage_usec //p' cpu.stat; fi; date +%s%6N; `
 	text := b.sh(ctx, used+`timeout 3 sh -c 'while :; do :; done'; `+used)
 	var from, to struct{ cpu, clock float64 }
 	_, err := fmt.Fscan(strings.NewReader(text), &from.cpu, &from.clock, &to.cpu, &to.clock)

@@ -49,13 +49,6 @@ func deviations() map[string]string {
 		known["events lose nothing to a slow listener"] = deaf
 	}
 	if !local.UnifiedCgroups() || !hasController("memory") {
-		const v1 = "it looks into files of cgroup v2, and the daemon's controllers are of v1"
-		known["limits gives no more processor than was asked for"] = v1
-		known["limits bounds processes where nobody asked"] = v1
-		known["limits gives no more processes than were asked for"] = v1
-		known["limits counts memory against the limit"] = v1
-		known["limits tells that memory has run out, and for which command"] = "the agent counts by files of cgroup v2, and the daemon's controllers are of v1"
-		known["limits tells of a sandbox that memory has run out for"] = "the daemon tells of no such end where its controllers are of cgroup v1"
 		known["security does not even let root change its control group"] = "above the controllers of cgroup v1, which are closed, runc mounts an open tmpfs"
 	}
 	return known
