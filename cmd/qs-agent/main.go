@@ -24,6 +24,7 @@ import (
 	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/internal/bridge"
 	"github.com/quixand/quixand/internal/rebind"
+	"github.com/quixand/quixand/internal/sudo"
 	"github.com/quixand/quixand/internal/version"
 )
 
@@ -39,6 +40,9 @@ const (
 const maxProcs = 4
 
 func main() {
+	if filepath.Base(os.Args[0]) == sudo.Name {
+		os.Exit(sudo.Main(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	os.Exit(run(os.Args[1:], os.Stderr))
 }
 
@@ -127,6 +131,7 @@ func parse(args []string, stderr io.Writer) (cfg agent.Config, socketDir string,
 		return nil
 	})
 	flags.StringVar(&cfg.OnTimeout, "on-timeout", "kill", "`action` when idle; pause leaves it to the host")
+	flags.BoolVar(&cfg.Sudo, "sudo", false, "let that user's code run commands as other users, root included")
 	flags.BoolVar(&cfg.Init, "init", os.Getpid() == 1, "be the init of a sandbox; the default when started as process 1")
 	flags.Func("block-address", "`address` that the sandbox must not reach; repeatable", func(s string) error {
 		addr, err := netip.ParseAddr(s)

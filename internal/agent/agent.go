@@ -24,6 +24,7 @@ import (
 	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/agent/activity"
 	"github.com/quixand/quixand/internal/agent/archive"
+	"github.com/quixand/quixand/internal/agent/elevate"
 	"github.com/quixand/quixand/internal/agent/environ"
 	"github.com/quixand/quixand/internal/agent/files"
 	"github.com/quixand/quixand/internal/agent/filesystem"
@@ -54,6 +55,7 @@ type Agent struct {
 
 	spawner    *spawn.Spawner
 	processes  *process.Service
+	elevate    *elevate.Service // nil: there is no sudo
 	filesystem *filesystem.Service
 	files      *files.Service
 	archive    *archive.Service
@@ -105,6 +107,14 @@ func New(cfg Config) (*Agent, error) {
 		a.spawner.Close()
 		return nil, err
 	}
+	if cfg.Sudo {
+		a.elevate, err = elevate.New(elevate.Options{Spawner: a.spawner, Users: a.users, Begin: a.clock.Begin})
+		if err != nil {
+			a.processes.Close()
+			a.spawner.Close()
+			return nil, fmt.Errorf("sudo: %w", err)
+		}
+	}
 	a.filesystem = filesystem.New(a.users)
 	a.files = files.New(a.users)
 	a.archive = archive.New(a.users)
@@ -125,6 +135,7 @@ func New(cfg Config) (*Agent, error) {
 		a.clock.Stop()
 		a.tunnels.Close()
 		a.filesystem.Close()
+		a.elevate.Close()
 		a.processes.Close()
 		a.spawner.Close()
 	})

@@ -60,6 +60,10 @@ type Config struct {
 	// what is behind their routers. Only for Init.
 	BlockNetwork bool
 
+	// Sudo says that the account's code may run commands as any user. Only for
+	// Init.
+	Sudo bool
+
 	// EtcDir holds passwd and group. Empty is /etc.
 	EtcDir string
 }
@@ -103,6 +107,9 @@ func (c Config) confine() error {
 		return errors.New("only process 1 can be a sandbox's init")
 	case (len(c.BlockAddresses) > 0 || c.BlockNetwork) && !c.Init:
 		return errors.New("only a sandbox's init can block addresses")
+	}
+	if c.Sudo && !c.Init {
+		return errors.New("only a sandbox's init can start commands as other users")
 	}
 	if err := netblock.Block(c.BlockAddresses); err != nil {
 		return err

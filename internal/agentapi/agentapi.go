@@ -17,6 +17,10 @@ const (
 	// connections: its appearance is the sign of readiness.
 	SocketName = "agent.sock"
 
+	// SudoPath is the agent itself once more, in sandboxes that have sudo. No
+	// distribution's packages put anything there.
+	SudoPath = "/usr/local/bin/sudo"
+
 	// VerbEmpty makes the agent's program empty a directory, in place of being
 	// an agent.
 	VerbEmpty = "empty"

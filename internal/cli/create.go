@@ -39,6 +39,7 @@ func (s *sandboxFlags) addOwn(cmd *cobra.Command, a *App) {
 	f.VarP(pairsValue{pairs: &o.Metadata}, "metadata", "m", "keep a pair with the sandbox; ls can select by it")
 	f.VarP(pairsValue{pairs: &o.Labels}, "label", "l", "set a label, which qs label can change later; ls can select by it")
 	f.StringVarP(&o.Workdir, "workdir", "w", "", "where commands start and relative paths begin (default /workspace)")
+	f.BoolVar(&o.Sudo, "sudo", false, "let code inside run commands as root by sudo, which is off otherwise")
 	addChoice(cmd, &o.Network, "network", "bridge: a way out and none to this host; none: no network", quixand.NetworkBridge, quixand.NetworkNone)
 	f.VarP(publishValue{&o.Publish}, "publish", "p", "publish a port on this host's loopback")
 	f.Var(&s.memory, "memory", "limit memory and swap together, such as 512m")
@@ -107,6 +108,7 @@ reached its lifetime. A running command is not idle.`,
 	o.sandbox.addTimeout(cmd)
 	addChoice(cmd, &o.sandbox.options.OnTimeout, "on-timeout", "when idle: kill, or pause until qs resume", quixand.TimeoutKill, quixand.TimeoutPause)
 	f.BoolVar(&o.sandbox.options.FixedTimeout, "fixed-timeout", false, "let the timeout end the sandbox whatever goes on in it, as E2B's does")
+	f.StringVar(&o.sandbox.options.User, "user", "", "account of the image that commands run as which name no other (default user)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only the id")
 	f.BoolVar(&o.timing, "timing", false, "print how long each phase took")
 	return cmd

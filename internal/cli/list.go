@@ -28,7 +28,9 @@ type sandboxJSON struct {
 	Resources resourcesJSON         `json:"resources"`
 	Snapshot  string                `json:"snapshot,omitempty"` // that it was created from
 	Fork      string                `json:"fork,omitempty"`     // id of the sandbox that it is a fork of
-	Cursor    string                `json:"cursor,omitempty"`   // in lists, for --after
+	User      string                `json:"user,omitempty"`     // empty: the usual one
+	Sudo      bool                  `json:"sudo,omitempty"`
+	Cursor    string                `json:"cursor,omitempty"` // in lists, for --after
 }
 
 // resourcesJSON has null for what is not limited.
@@ -42,7 +44,7 @@ func newSandboxJSON(i *quixand.Info) sandboxJSON {
 	out := sandboxJSON{
 		ID: i.ID, Name: i.Name, Image: i.Image, State: i.State, Created: i.Created.UTC(), Adapter: i.Adapter, Root: i.Root,
 		Workdir: i.Workdir, Network: i.Network, Ports: i.Ports, Metadata: i.Metadata,
-		Snapshot: i.Snapshot, Fork: i.Fork,
+		Snapshot: i.Snapshot, Fork: i.Fork, User: i.User, Sudo: i.Sudo,
 		Resources: resourcesJSON{
 			MemoryBytes: limit(i.Resources.MemoryBytes),
 			CPUs:        limit(i.Resources.CPUs),

@@ -168,6 +168,13 @@ func (a *Adapter) Create(ctx context.Context, spec *adapters.Spec) (*adapters.In
 			Hint: "ask for neither, or use an engine",
 		}
 	}
+	if spec.Sudo || spec.User != "" {
+		return nil, &adapters.Error{
+			Op: "create", Kind: adapters.ErrUnsupported,
+			Err:  errors.New("the fake runs all code as the current user"),
+			Hint: "ask for no user and no sudo, or use an engine",
+		}
+	}
 	var b *box
 	err := a.engine.phases(
 		ctx, spec,

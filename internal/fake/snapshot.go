@@ -45,7 +45,7 @@ func (a *Adapter) Snapshot(_ context.Context, id, name string) (*adapters.Snapsh
 	info := a.engine.describe(b)
 	s := &snapshot{Snapshot: adapters.Snapshot{
 		Name: name, Created: time.Now(), Sandbox: id, Image: info.Image,
-		Workdir: info.Workdir, Metadata: info.Metadata, Startup: info.Startup, Root: a.root,
+		Workdir: info.Workdir, User: info.User, Sudo: info.Sudo, Metadata: info.Metadata, Startup: info.Startup, Root: a.root,
 	}}
 	if err := a.engine.addSnapshot(s); err != nil {
 		return nil, err

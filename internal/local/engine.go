@@ -170,6 +170,7 @@ type Spec struct {
 	Args           []string
 	Capabilities   []string
 	Agent          string // path of the agent's binary on this host; Entrypoint is it inside
+	Sudo           string // where the agent's binary is inside once more; empty: nowhere
 	Relabel        bool   // the agent's file may be given another SELinux label
 	Dir            string // directory to share; empty where nothing can be shared
 	DirInside      string

@@ -36,6 +36,8 @@ const (
 	labelOnTimeout = "quixand.ontimeout"
 	labelEnforcers = "quixand.enforcers" // with commas
 	labelEphemeral = "quixand.ephemeral" // true or false
+	labelUser      = "quixand.user"      // empty: the usual one
+	labelSudo      = "quixand.sudo"      // true or false
 	labelSnapshot  = "quixand.snapshot"  // name; empty: none
 	labelFork      = "quixand.fork"      // id of the sandbox that it is a fork of; empty: none
 	labelVersion   = "quixand.version"   // of the library
@@ -103,6 +105,8 @@ func labelsFor(spec *adapters.Spec, limits adapters.Resources, created time.Time
 		labelOnTimeout: string(spec.OnTimeout),
 		labelEnforcers: strings.Join(spec.Enforcers, ","),
 		labelEphemeral: strconv.FormatBool(spec.Ephemeral),
+		labelUser:      spec.User,
+		labelSudo:      strconv.FormatBool(spec.Sudo),
 		labelSnapshot:  spec.Snapshot,
 		labelFork:      spec.Fork,
 		labelVersion:   version.String(),
@@ -128,6 +132,8 @@ func infoFrom(labels map[string]string) (*adapters.Info, error) {
 		Fork:     labels[labelFork],
 		// What versions before the label made has none, and is nobody's.
 		Ephemeral: labels[labelEphemeral] == "true",
+		User:      labels[labelUser],
+		Sudo:      labels[labelSudo] == "true",
 	}
 	if !adapters.ValidID(info.ID) {
 		return nil, fmt.Errorf("label %s: %q is no id", LabelID, info.ID)

@@ -103,7 +103,7 @@ func (a *Adapter) snapshotsFrom(i *adapters.Image) []*adapters.Snapshot {
 		if ours && adapters.ValidName(name) {
 			found = append(found, &adapters.Snapshot{
 				Name: name, Created: i.Created, Bytes: i.Bytes, Sandbox: info.ID, Image: info.Image,
-				Workdir: info.Workdir, Metadata: info.Metadata, Startup: info.Startup, Root: info.Root,
+				Workdir: info.Workdir, User: info.User, Sudo: info.Sudo, Metadata: info.Metadata, Startup: info.Startup, Root: info.Root,
 			})
 		}
 	}

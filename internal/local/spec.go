@@ -87,6 +87,9 @@ func specFor(spec *adapters.Spec, f *Facts, at *place) (*Spec, error) {
 		Ports:     spec.Ports,
 		Resources: limits,
 	}
+	if spec.Sudo {
+		s.Sudo = agentapi.SudoPath
+	}
 	if f.Shared {
 		s.Dir = at.dir
 	}
@@ -118,6 +121,12 @@ func arguments(spec *adapters.Spec, f *Facts) []string {
 	}
 	if spec.FixedTimeout {
 		args = append(args, "--fixed-timeout")
+	}
+	if spec.Sudo {
+		args = append(args, "--sudo")
+	}
+	if spec.User != "" {
+		args = append(args, "--user="+spec.User)
 	}
 	if blocks(spec, f) {
 		for _, addr := range f.Addresses {

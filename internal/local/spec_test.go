@@ -53,6 +53,7 @@ func TestSpecGolden(t *testing.T) {
 			s.Lifetime = time.Hour
 			s.OnTimeout = adapters.TimeoutPause
 			s.Ephemeral, s.FixedTimeout = true, true
+			s.User, s.Sudo = "www", true
 			s.Ports = []adapters.PortMapping{{Port: 80}, {Port: 81, HostPort: 8081}}
 			s.Resources = adapters.Resources{MemoryBytes: 1 << 30, CPUs: 1.5, PIDs: 100}
 		},

@@ -11,6 +11,8 @@ type Snapshot struct {
 	Sandbox  string            `json:"sandbox"` // id of the sandbox that it was taken of
 	Image    string            `json:"image"`   // that the sandbox had started from
 	Workdir  string            `json:"workdir"`
+	User     string            `json:"user,omitempty"`
+	Sudo     bool              `json:"sudo,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Startup  map[string]string `json:"startup,omitempty"`
 	Root     string            `json:"root"`

@@ -15,6 +15,9 @@ type Spec struct {
 	Snapshot string
 	Fork     string
 	Workdir  string // never empty; absolute; created when the image lacks it
+	// User is the account that code runs as, by name or decimal uid, which the
+	// image has to know. Empty is uid 1000, which is made where there is none.
+	User string
 
 	Env      map[string]string // for every command; not stored with the engine
 	Metadata map[string]string // stored with the engine, returned in Info
@@ -39,6 +42,10 @@ type Spec struct {
 	// Ephemeral asks for an agent that ends the sandbox, within ten seconds,
 	// when nobody holds a lease on it.
 	Ephemeral bool
+
+	// Sudo asks for an agent that lets code of the sandbox's user run commands as
+	// any other, root included. ErrUnsupported where no code can be root.
+	Sudo bool
 
 	Network   Network // never empty
 	Ports     []PortMapping
@@ -140,6 +147,8 @@ type Info struct {
 	Startup   map[string]string `json:"startup,omitempty"`
 	Resources Resources         `json:"resources"`
 	Ephemeral bool              `json:"ephemeral,omitempty"` // ends with its creator
+	User      string            `json:"user,omitempty"`      // see Spec
+	Sudo      bool              `json:"sudo,omitempty"`      // see Spec
 	Root      string            `json:"root"`
 
 	// Age is the time since the creation on a clock that no jump of the wall

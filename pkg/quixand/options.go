@@ -47,6 +47,15 @@ type Options struct {
 	// They are kept in the sandbox: up to 64, with keys of up to 63 letters and
 	// digits that have . _ / - between them, and values of up to 256 bytes.
 	Labels map[string]string
+	// User is the account that commands run as which name no other, by its name or
+	// decimal uid in the image. Empty is user, uid 1000, which every sandbox has.
+	// A user that is root has what [Cmd.User] gives one.
+	User string
+	// Sudo gives the sandbox a sudo that asks for no password: its code may run
+	// commands as any of its users, root included. What root can do there is
+	// little: it has the capabilities to install packages, and no others, and
+	// no_new_privs holds. Forks, and what starts from snapshots, have it too.
+	Sudo bool
 	// Workdir is where commands start and relative paths begin; empty is
 	// /workspace.
 	Workdir string

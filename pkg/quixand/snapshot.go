@@ -95,7 +95,7 @@ func (c *Client) basedOnSnapshot(ctx context.Context, opts *Options) (*Options, 
 	}
 	for _, s := range all {
 		if s.Name == opts.Snapshot {
-			return opts.basedOn(s.Image, s.Workdir, s.Metadata), s.Startup, nil
+			return opts.basedOn(&Info{Image: s.Image, Workdir: s.Workdir, User: s.User, Sudo: s.Sudo, Metadata: s.Metadata}), s.Startup, nil
 		}
 	}
 	e := &Error{Kind: ErrNotFound, Err: errors.New("no snapshot " + opts.Snapshot), Hint: "see what there is with: qs snapshots ls"}
@@ -104,10 +104,10 @@ func (c *Client) basedOnSnapshot(ctx context.Context, opts *Options) (*Options, 
 
 // basedOn is a copy of the options in which another sandbox's take the place of
 // what is not told.
-func (o Options) basedOn(image, workdir string, metadata map[string]string) *Options {
-	o.Template, o.Pull = image, PullNever
-	o.Workdir = firstSet(o.Workdir, workdir)
-	merged := maps.Clone(metadata)
+func (o Options) basedOn(info *Info) *Options {
+	o.Template, o.Pull = info.Image, PullNever
+	o.Workdir, o.User, o.Sudo = firstSet(o.Workdir, info.Workdir), firstSet(o.User, info.User), o.Sudo || info.Sudo
+	merged := maps.Clone(info.Metadata)
 	if merged == nil {
 		merged = make(map[string]string)
 	}
@@ -170,7 +170,7 @@ func (c *Client) forkSpec(ctx context.Context, source string, opts *Options) (*a
 	if err != nil {
 		return nil, nil, err
 	}
-	opts = opts.basedOn(info.Image, info.Workdir, info.Metadata)
+	opts = opts.basedOn(info)
 	opts.boundAs(info)
 	spec, err := opts.spec(&c.cfg)
 	if err != nil {

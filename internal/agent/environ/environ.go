@@ -13,8 +13,8 @@ import (
 	"github.com/quixand/quixand/internal/agent/identity"
 )
 
-// defaultPath is for images that set no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// DefaultPath is for images that set no PATH.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // private are variables of the agent's own process that mean nothing, or
 // something wrong, to a command.
@@ -34,7 +34,7 @@ type Environment struct {
 // the agent's own environment, as the image and the engine set it.
 func New(id string, inherited []string) *Environment {
 	e := &Environment{
-		base:     map[string]string{"PATH": defaultPath},
+		base:     map[string]string{"PATH": DefaultPath},
 		reserved: map[string]string{"E2B_SANDBOX": "true", "E2B_SANDBOX_ID": id},
 	}
 	for _, kv := range inherited {

@@ -20,7 +20,7 @@ func TestLaterWins(t *testing.T) {
 	for name, want := range map[string]string{
 		"A": "image", "B": "global", "C": "request",
 		"HOME": "/home/alice", "USER": "alice", "LOGNAME": "alice", "SHELL": "/bin/sh",
-		"PATH": defaultPath, "E2B_SANDBOX": "true", "E2B_SANDBOX_ID": "id1",
+		"PATH": DefaultPath, "E2B_SANDBOX": "true", "E2B_SANDBOX_ID": "id1",
 	} {
 		if vars[name] != want {
 			t.Errorf("%s=%q, want %q", name, vars[name], want)

@@ -31,9 +31,9 @@ type cannotRun struct {
 
 func (e *cannotRun) Error() string { return e.text }
 
-// lookup finds the file that a command names: itself when it has a slash,
+// Lookup finds the file that a command names: itself when it has a slash,
 // otherwise the first executable of that name in the command's own PATH.
-func lookup(cmd, path, dir string, u identity.User) (string, error) {
+func Lookup(cmd, path, dir string, u identity.User) (string, error) {
 	if strings.Contains(cmd, "/") {
 		return cmd, nil // execve tells what is wrong with it
 	}
@@ -84,8 +84,8 @@ func mayExecute(info fs.FileInfo, u identity.User) bool {
 	return perm&0o001 != 0
 }
 
-// checkDir reports why a command cannot start in a directory.
-func checkDir(dir string, u identity.User) error {
+// CheckDir reports why a command cannot start in a directory.
+func CheckDir(dir string, u identity.User) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

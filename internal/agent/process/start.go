@@ -58,7 +58,7 @@ func (s *Service) spec(req *pb.StartRequest, u identity.User) (*spawn.Spec, erro
 	if err != nil {
 		return nil, fmt.Errorf("cwd: %w", err)
 	}
-	if err := checkDir(dir, u); err != nil {
+	if err := CheckDir(dir, u); err != nil {
 		return nil, err
 	}
 	vars, err := s.env.For(u, config.GetEnvs())
@@ -68,7 +68,7 @@ func (s *Service) spec(req *pb.StartRequest, u identity.User) (*spawn.Spec, erro
 	if _, ok := vars["TERM"]; req.GetPty() != nil && !ok {
 		vars["TERM"] = "xterm-256color"
 	}
-	path, err := lookup(config.GetCmd(), vars["PATH"], dir, u)
+	path, err := Lookup(config.GetCmd(), vars["PATH"], dir, u)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,14 @@ func (e Exit) Code() int { return e.status.ExitStatus() }
 // Exited reports whether the process ended by itself.
 func (e Exit) Exited() bool { return e.status.Exited() }
 
+// Signal is what ended the process, or zero.
+func (e Exit) Signal() unix.Signal {
+	if !e.status.Signaled() {
+		return 0
+	}
+	return e.status.Signal()
+}
+
 // Killed reports whether SIGKILL ended the process, which is all that the
 // kernel has for one when memory runs out.
 func (e Exit) Killed() bool { return e.status.Signaled() && e.status.Signal() == unix.SIGKILL }

@@ -30,6 +30,8 @@ const (
 	Isolation   Capability = "isolation"    // namespaces of its own; code without privileges
 	Networks    Capability = "networks"     // bridge and none are what they say
 	RootUser    Capability = "root user"    // commands as root for those who ask
+	Sudo        Capability = "sudo"         // Spec.Sudo
+	Users       Capability = "users"        // Spec.User
 	Python      Capability = "python"       // Harness.Image has python3 with pip
 	Publish     Capability = "publish"      // ports published by the engine
 	MemoryLimit Capability = "memory limit" // enforced

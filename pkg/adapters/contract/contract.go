@@ -117,6 +117,7 @@ var groups = []func(*fixture){
 	describeErrors,
 	describeConcurrency,
 	describeSecurity,
+	describeSudo,
 	describeSwaps,
 	describeLostSocket,
 	describeNetwork,

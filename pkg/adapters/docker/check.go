@@ -56,7 +56,7 @@ func checkRoot(info *system.Info) adapters.Check {
 	}
 	return local.Warn(name, "use rootless Podman or rootless Docker, or set userns-remap in the daemon's daemon.json",
 		"the daemon is root's: what breaks out of a sandbox is root of this machine. Weaker than rootless Podman; "+
-			"capabilities, seccomp and no-new-privileges are the same")
+			"capabilities, seccomp and no-new-privileges are the same. Where sandboxes have sudo, their code can be that root, with what those leave it")
 }
 
 func checkSeccomp(info *system.Info) adapters.Check {

@@ -57,7 +57,7 @@ func (e *engine) stream(ctx context.Context, conn *connection, c *local.Spec, op
 	if err != nil {
 		return err
 	}
-	options.HostConfig.Mounts = []mount.Mount{agent}
+	options.HostConfig.Mounts = withSudo(c, agent)
 	options.Config.Labels = maps.Clone(c.Labels)
 	options.Config.Labels[labelStreamed] = "true"
 	return nil
@@ -127,10 +127,19 @@ func mounts(c *local.Spec) []mount.Mount {
 		return nil
 	}
 	private := &mount.BindOptions{Propagation: mount.PropagationRPrivate}
-	return []mount.Mount{
-		{Type: mount.TypeBind, Source: c.Agent, Target: c.Entrypoint, ReadOnly: true, BindOptions: private},
-		{Type: mount.TypeBind, Source: c.Dir, Target: c.DirInside, BindOptions: private},
+	agent := mount.Mount{Type: mount.TypeBind, Source: c.Agent, Target: c.Entrypoint, ReadOnly: true, BindOptions: private}
+	dir := mount.Mount{Type: mount.TypeBind, Source: c.Dir, Target: c.DirInside, BindOptions: private}
+	return append(withSudo(c, agent), dir)
+}
+
+// withSudo mounts the agent once more where sudo is asked for.
+func withSudo(c *local.Spec, agent mount.Mount) []mount.Mount {
+	if c.Sudo == "" {
+		return []mount.Mount{agent}
 	}
+	again := agent
+	again.Target = c.Sudo
+	return []mount.Mount{agent, again}
 }
 
 // limits are exact: memory includes what would be swapped out.

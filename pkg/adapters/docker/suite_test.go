@@ -21,7 +21,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 	Image: os.Getenv("QS_IMAGE"),
 	Claims: []contract.Capability{
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
-		contract.Isolation, contract.Networks, contract.RootUser, contract.Python,
+		contract.Isolation, contract.Networks, contract.RootUser, contract.Sudo, contract.Users, contract.Python,
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
 		contract.MemoryLimit, contract.CPULimit, contract.PIDsLimit,
 	},

@@ -67,6 +67,9 @@ func setStorage(s *containerSpec, c *local.Spec) {
 			Options: []string{"bind", "rw", "nosuid", "nodev", "noexec", "private", "Z"},
 		},
 	}
+	if c.Sudo != "" {
+		s.Mounts = append(s.Mounts, runspec.Mount{Type: "bind", Source: c.Agent, Destination: c.Sudo, Options: agent})
+	}
 	// Volumes that an image declares would outlive the sandbox.
 	s.ImageVolumes = "ignore"
 }

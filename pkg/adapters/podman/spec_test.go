@@ -38,6 +38,7 @@ func TestSpecGolden(t *testing.T) {
 		"everything": func(c *local.Spec) {
 			c.ImageGoes = true
 			c.Ports = []adapters.PortMapping{{Port: 80}, {Port: 81, HostPort: 8081}}
+			c.Sudo = "/usr/local/bin/sudo"
 			c.Resources = adapters.Resources{MemoryBytes: 1 << 30, CPUs: 1.5, PIDs: 100}
 		},
 		"podman4": func(*local.Spec) {},

@@ -19,7 +19,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 	Claims: append(
 		enforced(),
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
-		contract.Isolation, contract.Networks, contract.RootUser, contract.Python, contract.Publish,
+		contract.Isolation, contract.Networks, contract.RootUser, contract.Sudo, contract.Users, contract.Python, contract.Publish,
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
 		contract.ImageBuilder,
 	),
