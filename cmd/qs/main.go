@@ -8,6 +8,7 @@ import (
 	"github.com/quixand/quixand/internal/cli"
 	_ "github.com/quixand/quixand/pkg/adapters/docker"
 	_ "github.com/quixand/quixand/pkg/adapters/podman"
+	_ "github.com/quixand/quixand/pkg/adapters/remote"
 )
 
 func main() {

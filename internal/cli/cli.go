@@ -144,7 +144,7 @@ type globalFlags struct {
 
 func (g *globalFlags) add(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&g.adapter, "adapter", "", "engine's adapter: podman or docker (default $QS_ADAPTER, or what is here)")
+	f.StringVar(&g.adapter, "adapter", "", "engine's adapter: podman, docker or remote (default $QS_ADAPTER, or what is here)")
 	f.StringVar(&g.root, "root", "", "directory whose sandboxes are meant (default $QS_ROOT, or ~/.quixand)")
 	f.StringVar(&g.logLevel, "log-level", "warn", "log to standard error: trace, debug, info, warn, error or off")
 	f.BoolVar(&g.json, "json", false, "print results, and errors, as JSON")

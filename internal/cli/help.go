@@ -4,7 +4,9 @@ import "github.com/spf13/cobra"
 
 const environmentHelp = `These variables say how qs works. Flags win over them.
 
-  QS_ADAPTER          the engine's adapter: podman or docker (the first that is here)
+  QS_ADAPTER          the engine's adapter: podman, docker or remote (the first that is here)
+  QS_REMOTE_URL       where the server of QS_ADAPTER=remote is: https://HOST:PORT or unix:PATH
+  QS_API_KEY          the key that this server lets in
   QS_RUNTIME          OCI runtime (the engine's default); podman or docker is as in QS_ADAPTER
   QS_IMAGE            image of a sandbox that names none (python:3.11-slim)
   QS_TIMEOUT_DEFAULT  idle timeout in seconds (300)

@@ -24,6 +24,7 @@ const (
 type call struct {
 	context.Context
 	key     apikeys.Key
+	root    *string // the space in which the caller looks; nil: all that is its key's
 	request *http.Request
 	w       *exchange
 }
@@ -43,9 +44,13 @@ func (s *Server) handler(h func(*call) error) http.Handler {
 			writeError(w, http.StatusTooManyRequests, "this key has made too many calls")
 			return
 		}
-		if err := h(&call{r.Context(), key, r, x}); err != nil {
+		root, err := rootOf(r)
+		if err == nil {
+			err = h(&call{r.Context(), key, root, r, x})
+		}
+		if err != nil {
 			s.cfg.Log.Debug("a call failed", "route", s.routeOf(r), "error", err)
-			writeError(w, statusOf(err), textOf(err))
+			writeFailure(w, err)
 		}
 	})
 }
@@ -93,9 +98,18 @@ func (c *call) answer(status int, v any) error {
 // box is the caller's sandbox that the path names.
 func (s *Server) box(c *call) (*box, error) {
 	id := c.request.PathValue("id")
-	x, err := s.boxes.owned(c, c.key.ID, id)
+	x, err := s.ownBox(c, id)
 	if s.boxes.lookUp(id) != nil { // another's, too; what is no sandbox's id may be a secret
 		c.w.sandbox = id
+	}
+	return x, err
+}
+
+// ownBox is a sandbox of the caller's.
+func (s *Server) ownBox(c *call, id string) (*box, error) {
+	x, err := s.boxes.owned(c, c.key.ID, id)
+	if err == nil && !c.sees(x.record) {
+		return nil, errNoBox
 	}
 	return x, err
 }

@@ -175,7 +175,7 @@ func (s *Server) startFrom(c *call, name string, opts *quixand.Options) error {
 		return &quixand.Error{Kind: quixand.ErrPermission, Err: fmt.Errorf("this key may not use the template %q", name)}
 	}
 	if snapshot, ok := strings.CutPrefix(name, snapshotPrefix); ok {
-		opts.Snapshot = c.snapshotName(snapshot)
+		opts.Snapshot = c.engineName(snapshot)
 		return s.ownSnapshot(c, snapshot)
 	}
 	t, err := s.template(c, name)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/quixand/quixand/internal/serverapi"
+	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -19,29 +21,13 @@ func (r refusal) Error() string { return r.text }
 
 func badRequest(text string) error { return refusal{http.StatusBadRequest, text} }
 
-// statuses is the one table from kinds of error to what E2B's clients expect.
-var statuses = []struct {
-	kind   error
-	status int
-}{
-	{quixand.ErrNotFound, http.StatusNotFound},
-	{quixand.ErrExists, http.StatusConflict},
-	{quixand.ErrConflict, http.StatusConflict},
-	{quixand.ErrInvalid, http.StatusBadRequest},
-	{quixand.ErrPermission, http.StatusForbidden},
-	{quixand.ErrTimeout, http.StatusGatewayTimeout},
-	{quixand.ErrExhausted, http.StatusTooManyRequests},
-	{quixand.ErrUnsupported, http.StatusNotImplemented},
-	{quixand.ErrUnavailable, http.StatusServiceUnavailable},
-}
-
 func statusOf(err error) int {
 	if r, ok := errors.AsType[refusal](err); ok {
 		return r.status
 	}
-	for _, row := range statuses {
-		if errors.Is(err, row.kind) {
-			return row.status
+	for _, row := range serverapi.Kinds {
+		if errors.Is(err, row.Kind) {
+			return row.Status
 		}
 	}
 	return http.StatusInternalServerError
@@ -59,13 +45,33 @@ func textOf(err error) string {
 	return err.Error()
 }
 
-// writeError writes the body that E2B's clients look into: they go by the
-// number in it, not by the status.
+// bodyOf is what a client is told of an error. E2B's clients go by the number in
+// it, not by the status, and ours by the kind.
+func bodyOf(err error) *serverapi.Error {
+	body := &serverapi.Error{Code: statusOf(err), Message: textOf(err)}
+	for _, row := range serverapi.Kinds {
+		if errors.Is(err, row.Kind) || row.Status == body.Code && adapters.KindOf(err) == nil {
+			body.Kind = row.Kind.Error()
+			break
+		}
+	}
+	if e, ok := errors.AsType[*quixand.Error](err); ok && body.Code != http.StatusInternalServerError {
+		body.Hint, body.Phase = e.Hint, e.Phase
+		if e.Err != nil {
+			body.Cause = e.Err.Error()
+		}
+	}
+	return body
+}
+
+func writeFailure(w http.ResponseWriter, err error) {
+	body := bodyOf(err)
+	writeJSON(w, body.Code, body)
+}
+
+// writeError is writeFailure for what the server itself refuses.
 func writeError(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-	}{status, message})
+	writeFailure(w, refusal{status, message})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

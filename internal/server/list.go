@@ -127,7 +127,7 @@ func (s *Server) list(c *call) error {
 // selects reports whether a sandbox is the caller's and one of those asked for.
 func (q *listQuery) selects(c *call, info *quixand.Info) bool {
 	r, ok := recordOf(info)
-	return ok && r.Key == c.key.ID && (q.template == "" || q.template == r.Template) && !info.Created.Before(q.since)
+	return ok && r.Key == c.key.ID && c.sees(r) && (q.template == "" || q.template == r.Template) && !info.Created.Before(q.since)
 }
 
 // details asks many sandboxes at once.

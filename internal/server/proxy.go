@@ -13,6 +13,7 @@ import (
 
 	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
 	"github.com/quixand/quixand/pkg/quixand"
 )
@@ -22,7 +23,7 @@ const headerTraffic = "E2b-Traffic-Access-Token"
 
 // ours are headers that are between client and server: code in a sandbox is
 // not to learn what lets its caller in.
-var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort}
+var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort, serverapi.HeaderHost}
 
 // proxy is the data plane.
 type proxy struct {
@@ -108,6 +109,7 @@ func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *bo
 var publicPaths = []string{
 	"/health", "/metrics", "/envs", "/files", "/files/compose",
 	agentapi.PathStatus, agentapi.PathUsage, agentapi.PathLife, agentapi.PathTunnel, agentapi.PathArchive,
+	agentapi.PathLogs, agentapi.PathTail, agentapi.PathLabels, agentapi.PathKeep, agentapi.PathLease,
 }
 
 func public(path string) bool {
@@ -130,6 +132,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 		return
 	}
 	pr.SetXForwarded()
+	if host := pr.In.Header.Get(serverapi.HeaderHost); host != "" {
+		pr.Out.Host = host
+	}
 	if mask := to.box.Host; mask != "" {
 		pr.Out.Host = strings.ReplaceAll(mask, "${PORT}", strconv.Itoa(to.port))
 	}

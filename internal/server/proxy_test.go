@@ -34,7 +34,7 @@ func TestWhatIsForTheHostAlone(t *testing.T) {
 	sb := w.create(`{"templateID":"base"}`)
 	for _, path := range []string{
 		"/init", "/%69nit", "//init", "/./init", "/x/../init", "/init/", "/freeze", "/upgrade", "/", "/nosuch",
-		"/quixand/v1/timeout", "/quixand/v1/expire", "/quixand/v1/lease", "/quixand/v1/keep", "/quixand/v1/labels",
+		"/quixand/v1/timeout", "/quixand/v1/expire",
 		"/process.Process/../init", "/process.Process/%2e%2e/init", "/process.Process/", "/process.Process/a/b",
 	} {
 		if a := w.agent(sb, "POST", path, "{}"); a.StatusCode != http.StatusNotFound {

@@ -19,6 +19,8 @@ type record struct {
 	Open       bool   `json:"open,omitempty"`       // no token is needed for its agent
 	Private    bool   `json:"private,omitempty"`    // a token is needed for its other ports
 	AutoResume bool   `json:"autoResume,omitempty"` // a request wakes it up
+	Root       string `json:"root,omitempty"`       // of the client that created it; see serverapi.HeaderRoot
+	Call       string `json:"call,omitempty"`       // see serverapi.HeaderCall
 	Host       string `json:"host,omitempty"`       // what services inside are to read as Host; ${PORT} is the port
 }
 

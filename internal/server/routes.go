@@ -67,6 +67,9 @@ func (s *Server) routes() http.Handler {
 	for pattern, h := range s.api() {
 		handle(pattern, s.handler(h))
 	}
+	for pattern, h := range s.ownRoutes() {
+		handle(pattern, s.handler(h))
+	}
 	for _, pattern := range hostedOnly {
 		handle(pattern, s.handler(refuseHosted))
 	}

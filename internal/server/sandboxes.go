@@ -11,11 +11,19 @@ import (
 )
 
 func (s *Server) kill(c *call) error {
+	if err := s.pending.abort(c, c.creation(c.request.PathValue("id"))); err != nil {
+		return err
+	}
 	x, err := s.box(c)
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Client.Kill(c, x.id); err != nil {
+	if by := c.by(); by != "" {
+		err = s.cfg.Client.KillBy(c, x.id, by)
+	} else {
+		err = s.cfg.Client.Kill(c, x.id)
+	}
+	if err != nil {
 		return err
 	}
 	s.boxes.drop(x.id)

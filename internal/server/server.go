@@ -47,6 +47,7 @@ type Server struct {
 	builds  *builds
 	rates   rates
 	meters  *meters
+	pending pending
 	control http.Handler
 	proxy   *proxy
 

@@ -25,15 +25,17 @@ func (s *Server) snapshot(c *call) error {
 	if req.Name == "" {
 		req.Name = strings.ToLower(rand.Text())[:20]
 	}
-	if _, err := s.cfg.Client.Snapshot(c, x.id, c.snapshotName(req.Name)); err != nil {
+	name := c.engineName(req.Name)
+	ctx, end, err := s.pending.begin(c, snapshotPrefix+name)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if _, err := s.cfg.Client.Snapshot(ctx, x.id, name); err != nil {
 		return err
 	}
 	return c.answer(http.StatusCreated, newSnapshotInfo(req.Name))
 }
-
-// snapshotName is the library's name for a snapshot of the caller's. Each key has
-// names of its own: one that is taken tells nothing of others.
-func (c *call) snapshotName(name string) string { return c.key.ID + "-" + name }
 
 func newSnapshotInfo(name string) snapshotInfo {
 	return snapshotInfo{SnapshotID: snapshotPrefix + name, Names: []string{name}}
@@ -47,8 +49,8 @@ func (s *Server) ownSnapshots(c *call) ([]*quixand.Snapshot, error) {
 	var own []*quixand.Snapshot
 	for _, snap := range all {
 		r, _ := recordOf(&quixand.Info{Metadata: snap.Metadata})
-		name, ok := strings.CutPrefix(snap.Name, c.snapshotName(""))
-		if ok && r.Key == c.key.ID {
+		name, ok := c.givenName(snap.Name)
+		if ok && r.Key == c.key.ID && c.sees(r) {
 			named := *snap
 			named.Name = name
 			own = append(own, &named)

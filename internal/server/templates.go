@@ -88,10 +88,13 @@ func (s *Server) deleteTemplate(c *call) error {
 }
 
 func (s *Server) deleteSnapshot(c *call, name string) error {
+	if err := s.pending.abort(c, snapshotPrefix+c.engineName(name)); err != nil {
+		return err
+	}
 	if err := s.ownSnapshot(c, name); err != nil {
 		return err
 	}
-	if err := s.cfg.Client.RemoveSnapshot(c, c.snapshotName(name)); err != nil {
+	if err := s.cfg.Client.RemoveSnapshot(c, c.engineName(name)); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)

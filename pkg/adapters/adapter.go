@@ -118,6 +118,15 @@ type Snapshotter interface {
 	RemoveSnapshot(ctx context.Context, name string) error
 }
 
+// Hosted is implemented by adapters of servers that look after their sandboxes
+// themselves: they keep the timeouts, and start what templates want started, so
+// that callers do neither.
+type Hosted interface {
+	// DefaultImage is what a sandbox starts from for which the user has named
+	// nothing.
+	DefaultImage() string
+}
+
 // Pruner is implemented by adapters that keep something for sandboxes which
 // [Adapter.List] does not find once both the sandbox and all files about it are
 // gone. Prune removes it and tells what it was.

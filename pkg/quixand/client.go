@@ -66,6 +66,9 @@ func New(cfg *Config) (*Client, error) {
 		return nil, wrap("open adapter", full.Adapter, "", err)
 	}
 	c := &Client{cfg: full, adapter: adapter, tried: tried}
+	if h, ok := adapter.(adapters.Hosted); ok && firstSet(cfg.Image, os.Getenv("QS_IMAGE")) == "" {
+		c.cfg.Image = h.DefaultImage()
+	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.enforcement = sync.OnceValues(c.chooseEnforcers)
 	return c, nil
@@ -85,6 +88,15 @@ func (c *Client) Close() error {
 
 // Root is the Quixand root whose sandboxes the client works on, an absolute path.
 func (c *Client) Root() string { return c.cfg.Root }
+
+// Image is what the client's sandboxes start from that name no template.
+func (c *Client) Image() string { return c.cfg.Image }
+
+// hosted reports whether somebody else looks after the sandboxes.
+func (c *Client) hosted() bool {
+	_, ok := c.adapter.(adapters.Hosted)
+	return ok
+}
 
 func (c *Client) wrap(op, id string, err error) error { return wrap(op, c.cfg.Adapter, id, err) }
 
@@ -196,7 +208,7 @@ func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 		return nil, c.wrap("get", "", err)
 	}
 	info, err := c.adapter.Get(ctx, full)
-	if err == nil && overdue(info) {
+	if err == nil && c.overdue(info) {
 		if _, err = c.look(ctx, full, timeouts.Note{}, "a call that found it overdue"); err == nil {
 			info, err = c.adapter.Get(ctx, full)
 		}
@@ -207,11 +219,16 @@ func (c *Client) Get(ctx context.Context, id string) (*Info, error) {
 // Kill ends the sandbox with this id, name or unambiguous prefix of an id, at
 // once and without a trace. One that is not there is ErrNotFound.
 func (c *Client) Kill(ctx context.Context, id string) error {
+	return c.KillBy(ctx, id, ownName(c.cfg.Name))
+}
+
+// KillBy is Kill on behalf of somebody else, whom [Ended] then names.
+func (c *Client) KillBy(ctx context.Context, id, by string) error {
 	full, err := c.resolve(ctx, id)
 	if err != nil {
 		return c.wrap("kill", "", err)
 	}
-	err = c.kill(ctx, full, c.killOptions(false))
+	err = c.kill(ctx, full, adapters.KillOptions{Reason: adapters.ReasonKilled, By: by})
 	return c.wrap("kill", full, c.mourn(ctx, full, err))
 }
 

@@ -21,7 +21,7 @@ import (
 // variable that is set and cannot be understood is ErrInvalid; an empty one is
 // not set.
 type Config struct {
-	Adapter  string             // QS_ADAPTER: podman or docker; or the first of these that can be had here, see Client.Check
+	Adapter  string             // QS_ADAPTER: podman, docker or remote; or the first engine that can be had here, see Client.Check
 	Runtime  string             // QS_RUNTIME, or the engine's default OCI runtime; podman or docker stands for that adapter, if none is named
 	Image    string             // QS_IMAGE, or python:3.11-slim
 	Timeout  time.Duration      // QS_TIMEOUT_DEFAULT in whole seconds, or 300 s; NoTimeout for none

@@ -3,6 +3,7 @@ package quixand
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,10 @@ type enforcement struct {
 // configuration asks for.
 func (c *Client) chooseEnforcers() (*enforcement, error) {
 	e := &enforcement{}
+	if c.hosted() {
+		e.names = []string{timeouts.AgentName}
+		return e, c.refuseEnforcers()
+	}
 	e.systemd, e.without = c.newSystemd()
 	choice := c.cfg.Enforcer
 	if choice == autoEnforcer {
@@ -65,6 +70,17 @@ func (c *Client) chooseEnforcers() (*enforcement, error) {
 		}
 	}
 	return e, nil
+}
+
+// refuseEnforcers is for a choice that a server would not follow.
+func (c *Client) refuseEnforcers() error {
+	if c.cfg.Enforcer == autoEnforcer || c.cfg.Enforcer == timeouts.AgentName {
+		return nil
+	}
+	return &Error{
+		Kind: ErrUnsupported, Err: fmt.Errorf("the server keeps the timeouts, and not %s", c.cfg.Enforcer),
+		Hint: "let QS_ENFORCER be auto",
+	}
 }
 
 // newSystemd may return an enforcer beside an error: one that can forget
@@ -125,7 +141,7 @@ func (c *Client) enforce(spec *adapters.Spec, opts *Options) (*enforcement, erro
 		}
 	}
 	spec.Enforcers = e.forSandbox(opts, c.cfg.Enforcer == autoEnforcer)
-	if spec.OnTimeout == TimeoutPause {
+	if spec.OnTimeout == TimeoutPause && !c.hosted() {
 		err = c.refusePause(e)
 	}
 	return e, err

@@ -42,6 +42,11 @@ func (l *lease) release() {
 	}
 }
 
+// Disown lets go of an ephemeral sandbox, which ends then unless another program
+// holds it within five seconds. It is for programs that create sandboxes for
+// others. Other sandboxes do not mind.
+func (s *Sandbox) Disown() { s.lease.release() }
+
 // hold holds the sandbox's lease for as long as there is a sandbox.
 func (s *Sandbox) hold(ctx context.Context) {
 	pause := leaseMinPause

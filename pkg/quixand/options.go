@@ -19,6 +19,9 @@ type Options struct {
 	// letters, digits, '-' and '_'. One that another sandbox of the Quixand root
 	// has is ErrExists. Empty is none; [Sandbox.Rename] changes it.
 	Name string
+	// ID is the sandbox's id: 1 to 32 lower-case letters and digits that no other
+	// sandbox has, or ErrExists. Empty is one of 100 random bits.
+	ID string
 	// Timeout is the idle timeout: zero is Config.Timeout, NoTimeout none.
 	Timeout time.Duration
 	// FixedTimeout has the Timeout end the sandbox whatever goes on in it, as

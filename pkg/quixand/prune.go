@@ -80,6 +80,8 @@ func (c *Client) checkEnforcers() Check {
 	switch {
 	case err != nil:
 		check.Status, check.Detail = adapters.CheckFail, err.Error()
+	case err == nil && c.hosted():
+		check.Detail = "kept by the server"
 	case e.without != nil && c.cfg.Enforcer == autoEnforcer:
 		check.Status = adapters.CheckWarn
 		check.Detail = "kept by each sandbox's agent, and by the program that creates it while it lives; " + e.without.Error()

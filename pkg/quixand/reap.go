@@ -176,7 +176,10 @@ func (c *Client) rearm(ctx context.Context, info *Info, next time.Duration, note
 
 // overdue reports whether a sandbox's time may be up so that nobody but us has
 // noticed.
-func overdue(info *Info) bool {
+func (c *Client) overdue(info *Info) bool {
+	if c.hosted() {
+		return false
+	}
 	itself := endsItself(info.Enforcers, info.OnTimeout)
 	if info.Lifetime >= 0 && info.Age >= info.Lifetime+backstop {
 		return true
@@ -190,7 +193,7 @@ func (c *Client) reapOverdue(ctx context.Context, infos []*Info) (left []*Info, 
 	slots := make(chan struct{}, looksAtOnce)
 	var looks sync.WaitGroup
 	for i, info := range infos {
-		if info.Root != c.cfg.Root || !overdue(info) {
+		if info.Root != c.cfg.Root || !c.overdue(info) {
 			continue
 		}
 		slots <- struct{}{}

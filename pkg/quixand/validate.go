@@ -1,6 +1,7 @@
 package quixand
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -42,7 +43,7 @@ func (o *Options) spec(cfg *Config) (*adapters.Spec, error) {
 		return nil, invalid("%v", err)
 	}
 	s := &adapters.Spec{
-		ID:           newID(),
+		ID:           cmp.Or(o.ID, newID()),
 		Name:         o.Name,
 		Snapshot:     o.Snapshot,
 		Root:         cfg.Root,
@@ -103,6 +104,9 @@ func mergeMetadata(base, over map[string]string) map[string]string {
 
 // checkSpec refuses what can never work, before an engine is asked.
 func checkSpec(s *adapters.Spec) error {
+	if !adapters.ValidID(s.ID) {
+		return invalid("%.80q cannot be the id of a sandbox", s.ID)
+	}
 	checks := []error{
 		checkName(s.Name),
 		checkText("Template", s.Image),

@@ -42,6 +42,7 @@ const (
 // Given by what a harness or the host brings along.
 const (
 	Engine      Capability = "engine"      // Harness.Available says so
+	Enforcers   Capability = "enforcers"   // the caller says who ends sandboxes: no adapters.Hosted
 	Unreachable Capability = "unreachable" // Harness.Unreachable
 	Images      Capability = "images"      // Harness.Import
 	Busybox     Capability = "busybox"     // Images, and a busybox on this host
