@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/unixconn"
 )
 
 // Listener accepts connections on the agent's socket. The socket can be made
@@ -98,9 +99,12 @@ func (l *Listener) Renew() error {
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		socket := l.current()
-		conn, err := socket.Accept()
-		if err == nil || socket == l.current() {
-			return conn, err
+		conn, err := socket.AcceptUnix()
+		if err == nil {
+			return unixconn.Conn{UnixConn: conn}, nil
+		}
+		if socket == l.current() {
+			return nil, err
 		}
 	}
 }

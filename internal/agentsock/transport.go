@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quixand/quixand/internal/unixconn"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -51,7 +52,7 @@ func Directories(dirOf func(id string) string) Dialer {
 		if err != nil { // a nil UnixConn is no nil Conn
 			return nil, err
 		}
-		return conn, nil
+		return unixconn.Conn{UnixConn: conn}, nil
 	}
 }
 

@@ -27,21 +27,34 @@ var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerP
 
 // proxy is the data plane.
 type proxy struct {
-	boxes   *boxes
-	log     hclog.Logger
-	reverse *httputil.ReverseProxy
+	boxes *boxes
+	log   hclog.Logger
+	// They differ in the buffers that they copy through.
+	streams, files *httputil.ReverseProxy
 }
 
 func newProxy(b *boxes, log hclog.Logger) *proxy {
 	p := &proxy{boxes: b, log: log}
-	p.reverse = &httputil.ReverseProxy{
+	large := newBuffers(fileBytes)
+	p.streams = p.reverse(rewrite, newBuffers(streamBytes))
+	p.files = p.reverse(func(pr *httputil.ProxyRequest) {
+		rewrite(pr)
+		if pr.Out.Body != nil {
+			pr.Out.Body = &bulk{pr.Out.Body, large}
+		}
+	}, large)
+	return p
+}
+
+func (p *proxy) reverse(rewrite func(*httputil.ProxyRequest), buffers *buffers) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
 		Rewrite:       rewrite,
 		Transport:     p,
+		BufferPool:    buffers,
 		FlushInterval: -1,
 		ErrorHandler:  p.fail,
-		ErrorLog:      log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ErrorLog:      p.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
-	return p
 }
 
 // passage is a request that has been let in.
@@ -79,7 +92,11 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
 	// answer begins, and break requests whose answer comes early.
 	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
 	ctx := context.WithValue(r.Context(), passageKey{}, &passage{to, x, sb})
-	p.reverse.ServeHTTP(w, r.WithContext(ctx))
+	through := p.streams
+	if to.port == adapters.AgentPort && movesFiles(r.URL.Path) {
+		through = p.files
+	}
+	through.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // mayPass lets in who has the sandbox's token, and answers all others.
@@ -107,7 +124,7 @@ func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *bo
 // publicPaths are what clients may ask of an agent. What only the sandbox's host
 // should, such as /init, is not among them.
 var publicPaths = []string{
-	"/health", "/metrics", "/envs", "/files", "/files/compose",
+	"/health", "/metrics", "/envs", pathFiles, "/files/compose",
 	agentapi.PathStatus, agentapi.PathUsage, agentapi.PathLife, agentapi.PathTunnel, agentapi.PathArchive,
 	agentapi.PathLogs, agentapi.PathTail, agentapi.PathLabels, agentapi.PathKeep, agentapi.PathLease,
 }

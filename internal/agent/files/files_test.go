@@ -153,6 +153,20 @@ func TestMultipart(t *testing.T) {
 	}
 }
 
+// A body that ends too soon is no whole file, however much of it has come.
+func TestMultipartCutOff(t *testing.T) {
+	s, home := newService(t)
+	data := strings.Repeat("x", 600<<10)
+	contentType, b := form(t, part{"file", "cut", data})
+	b.Truncate(b.Len() - 100)
+	if status, answer := post(s, "/files", contentType, b); status != http.StatusBadRequest {
+		t.Error(status, answer)
+	}
+	if info, err := os.Stat(home + "/cut"); err != nil || info.Size() < 500<<10 {
+		t.Errorf("what has come is not there: %v, %v", info, err)
+	}
+}
+
 func TestUploadReplacesInPlace(t *testing.T) {
 	s, home := newService(t)
 	path := filepath.Join(home, "f")

@@ -184,10 +184,23 @@ func (up *upload) parts(body io.Reader, boundary string) error {
 		if err != nil {
 			return httperr.BadRequest(err)
 		}
-		if err := up.write(path, part); err != nil {
+		if err := up.write(path, whole{part}); err != nil {
 			return err
 		}
 	}
+}
+
+// whole fills every buffer that it is given. Package multipart gives up to four
+// KiB, and each would be written alone.
+type whole struct{ io.Reader }
+
+func (w whole) Read(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = w.Reader.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // maxFiles bounds what one request can make the agent remember.
