@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/quixand/quixand/internal/apikeys"
@@ -32,6 +34,7 @@ type serveOptions struct {
 	addresses []string
 	domain    string
 	cert, key string
+	drain     time.Duration
 	auditLog  string
 	metrics   string
 	proxies   []string
@@ -52,6 +55,7 @@ func newServeCmd(a *App) *cobra.Command {
 	f.StringVar(&o.domain, "domain", "", "domain below which sandboxes have names, PORT-ID.DOMAIN (default localhost and the port)")
 	f.StringVar(&o.cert, "tls-cert", "", "file with the certificate, and those it depends on")
 	f.StringVar(&o.key, "tls-key", "", "file with the certificate's key")
+	f.Var(durationValue{d: &o.drain}, "drain", "how long requests may go on when the server is told to end (default 10s)")
 	f.StringVar(&o.auditLog, "audit-log", "", "append a line of JSON for each call to this file, or - for standard output")
 	f.StringVar(&o.metrics, "metrics-listen", "", "where Prometheus may ask for /metrics: a loopback HOST:PORT, or unix:PATH (default nowhere)")
 	f.StringSliceVar(&o.proxies, "trusted-proxy", nil, "whose X-Forwarded-For the audit log believes: an address, a network, or unix; repeatable")
@@ -82,6 +86,8 @@ func (o *serveOptions) run(ctx context.Context) error {
 	for _, l := range listeners {
 		o.app.printf("qs serve listens at %s\n", l.Addr())
 	}
+	// Unset, for no child of ours is to speak for us. Without systemd it is nothing.
+	_, _ = daemon.SdNotify(true, daemon.SdNotifyReady)
 	err = s.Serve(ctx, listeners...)
 	return errors.Join(err, endMonitor(), endAudit())
 }
@@ -94,6 +100,7 @@ func (o *serveOptions) config() (config server.Config, err error) {
 	if config.Client, err = o.app.client(); err != nil {
 		return config, err
 	}
+	config.Drain = o.drain
 	root := config.Client.Root()
 	if config.Keys, err = o.keys(root); err != nil {
 		return config, err
@@ -121,33 +128,61 @@ func (o *serveOptions) keys(root string) (*apikeys.Store, error) {
 	return store, err
 }
 
-func (o *serveOptions) listen(ctx context.Context) ([]net.Listener, error) {
-	if o.cert == "" != (o.key == "") {
-		return nil, usagef("--tls-cert and --tls-key come together")
+// listen takes the sockets that systemd has opened, or else opens its own.
+func (o *serveOptions) listen(ctx context.Context) (listeners []net.Listener, err error) {
+	config, err := o.tlsConfig()
+	if err != nil {
+		return nil, err
 	}
-	var config *tls.Config
-	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+	defer func() {
 		if err != nil {
-			return nil, err
+			closeAll(listeners)
 		}
-		config = &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+	}()
+	inherited, err := activation.Listeners()
+	if err != nil {
+		return nil, err
 	}
-	listeners, err := activation.Listeners()
-	if err != nil || len(listeners) > 0 {
-		return listeners, err
+	for _, l := range inherited {
+		if l, err = server.Inherit(l, config); err != nil {
+			return inherited, err
+		}
+		listeners = append(listeners, l)
+	}
+	if len(listeners) > 0 {
+		return listeners, nil
 	}
 	for _, address := range o.addresses {
 		l, err := server.Listen(ctx, address, config)
 		if err != nil {
-			for _, l := range listeners {
-				l.Close()
-			}
-			return nil, err
+			return listeners, err
 		}
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		if l != nil { // a descriptor that is no socket
+			l.Close()
+		}
+	}
+}
+
+// tlsConfig is nil without a certificate.
+func (o *serveOptions) tlsConfig() (*tls.Config, error) {
+	if o.cert == "" && o.key == "" {
+		return nil, nil
+	}
+	if o.cert == "" || o.key == "" {
+		return nil, usagef("--tls-cert and --tls-key come together")
+	}
+	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
 // domainAt is a domain that leads to a listener on this machine.

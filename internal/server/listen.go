@@ -21,9 +21,6 @@ const (
 	headerTimeout = 10 * time.Second // for a request's headers to come
 	idleTimeout   = 2 * time.Minute  // of a connection between requests
 	maxHeader     = 64 << 10         // bytes
-	// drainTimeout is what requests have to end in when the server does. Commands
-	// go on without them.
-	drainTimeout = 10 * time.Second
 )
 
 // unixPrefix stands before the path of a unix socket in an address.
@@ -40,17 +37,39 @@ func Listen(ctx context.Context, address string, config *tls.Config) (net.Listen
 		return nil, &quixand.Error{Kind: quixand.ErrInvalid, Err: err, Hint: "an address is HOST:PORT or unix:PATH"}
 	}
 	if ip := net.ParseIP(host); config == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, &quixand.Error{
-			Kind: quixand.ErrInvalid,
-			Err:  fmt.Errorf("%s can be reached from other machines, and keys would travel in the clear", address),
-			Hint: "use 127.0.0.1, or give --tls-cert and --tls-key",
-		}
+		return nil, errInTheClear(address)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil || config == nil {
 		return l, err
 	}
 	return tls.NewListener(l, config), nil
+}
+
+func errInTheClear(address string) error {
+	return &quixand.Error{
+		Kind: quixand.ErrInvalid,
+		Err:  fmt.Errorf("%s can be reached from other machines, and keys would travel in the clear", address),
+		Hint: "use 127.0.0.1, or give --tls-cert and --tls-key",
+	}
+}
+
+// Inherit holds a listener that a service manager has made to the rules of
+// Listen.
+func Inherit(l net.Listener, config *tls.Config) (net.Listener, error) {
+	if l == nil {
+		return nil, &quixand.Error{Kind: quixand.ErrInvalid, Err: errors.New("the service manager has passed something that is no listening socket")}
+	}
+	address, ok := l.Addr().(*net.TCPAddr)
+	switch {
+	case !ok:
+		return l, nil
+	case config != nil:
+		return tls.NewListener(l, config), nil
+	case !address.IP.IsLoopback():
+		return nil, errInTheClear(address.String())
+	}
+	return l, nil
 }
 
 // listenUnix makes a socket for this user alone, in place of one that a server
@@ -89,29 +108,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		stop()
 		<-followed
 	}()
-	h := s.newHTTP(s)
-	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- h.Serve(l) }()
-	}
-	var err error
-	left := len(listeners)
-	select {
-	case <-ctx.Done():
-	case err = <-ended:
-		left--
-	}
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if h.Shutdown(draining) != nil {
-		err = errors.Join(err, h.Close())
-	}
-	for range left {
-		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
+	return s.answer(ctx, listeners)
 }
 
 // ServeMonitor answers operators until ctx ends.

@@ -1,12 +1,9 @@
 package server_test
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,43 +85,31 @@ func TestTheSecretIsMadeOnce(t *testing.T) {
 	}
 }
 
-// TestServesUntilItIsTold and lets a request end that is under way.
-func TestServesUntilItIsTold(t *testing.T) {
-	w := newWorld(t)
-	began, end := make(chan struct{}), make(chan struct{})
-	port := service(t, func(rw http.ResponseWriter, _ *http.Request) {
-		close(began)
-		<-end
-		_, _ = io.WriteString(rw, "the end")
-	})
-	sb := w.create(`{"templateID":"base"}`)
-	l, err := server.Listen(t.Context(), "127.0.0.1:0", nil)
-	if err != nil {
-		t.Fatal(err)
+// TestWhatIsInheritedIsHeldToTheRules for a unit file is no reason to let keys
+// travel in the clear.
+func TestWhatIsInheritedIsHeldToTheRules(t *testing.T) {
+	for _, c := range []struct {
+		network, address string
+		config           *tls.Config
+		ok, secured      bool
+	}{
+		{"tcp", "0.0.0.0:0", nil, false, false},
+		{"tcp", "[::]:0", nil, false, false},
+		{"tcp", "127.0.0.1:0", nil, true, false},
+		{"tcp", "0.0.0.0:0", &tls.Config{}, true, true},
+		{"unix", filepath.Join(t.TempDir(), "s"), &tls.Config{}, true, false},
+	} {
+		made, err := new(net.ListenConfig).Listen(t.Context(), c.network, c.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer made.Close()
+		l, err := server.Inherit(made, c.config)
+		if (err == nil) != c.ok || c.ok && (l != made) != c.secured {
+			t.Errorf("%s %s: %v, %v", c.network, c.address, l, err)
+		}
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- server.New(w.config).Serve(ctx, l) }()
-	go func() {
-		<-began
-		stop()
-		close(end)
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+l.Addr().String(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("E2b-Sandbox-Id", sb.ID)
-	req.Header.Set("E2b-Sandbox-Port", port)
-	resp, err := new(http.Client).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text, err := io.ReadAll(resp.Body); string(text) != "the end" {
-		t.Errorf("%q, %v", text, err)
-	}
-	if err := <-served; err != nil {
-		t.Error(err)
+	if _, err := server.Inherit(nil, nil); err == nil {
+		t.Error("a descriptor that is no socket is taken")
 	}
 }

@@ -12,7 +12,9 @@ package server
 import (
 	"net/http"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -34,6 +36,9 @@ type Config struct {
 	// own: PORT-ID.DOMAIN.
 	Domain string
 	Log    hclog.Logger // nil logs nothing
+	// Drain is how long requests may go on when the server is told to end; 0 is
+	// 10 s.
+	Drain time.Duration
 
 	Audit   *auditlog.Log // nil keeps nothing
 	Proxies Proxies       // in front of the server
@@ -53,12 +58,16 @@ type Server struct {
 
 	patterns map[string]bool // of the control plane
 	draining atomic.Bool     // the server takes no more requests
+	requests sync.WaitGroup  // under way
 }
 
 // New returns a Server.
 func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
+	}
+	if cfg.Drain == 0 {
+		cfg.Drain = drainTimeout
 	}
 	s := &Server{
 		cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log), builds: newBuilds(),
@@ -73,6 +82,8 @@ func New(cfg Config) *Server {
 
 // ServeHTTP sends a request to the plane that it is for.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.requests.Add(1)
+	defer s.requests.Done()
 	to, err := targetOf(r)
 	switch {
 	case err != nil:
