@@ -51,8 +51,8 @@ bench: build ## all figures, as a table and as out/bench.json
 lint: ## formatting, vet, staticcheck and the import directions
 	GOLANGCI_LINT_CACHE=$(CURDIR)/out/lint $(static) go tool -modfile=hack/tools.mod golangci-lint run --allow-parallel-runners --build-tags=$(tags)
 
-generate: ## the code in internal/envd from its .proto files
-	cd internal/envd/proto && go tool -modfile=../../../hack/generate.mod buf generate
+generate: ## the code in internal/envd and internal/buildkit from their .proto files
+	for d in envd buildkit; do (cd internal/$$d/proto && go tool -modfile=../../../hack/generate.mod buf generate) || exit; done
 
 host-up: ## build and boot the test host, and leave it running
 	hack/host up

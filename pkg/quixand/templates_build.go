@@ -287,7 +287,7 @@ func (b *building) located(err error) error {
 	if !ok {
 		return err
 	}
-	failed.Line = b.source.Recipe.Line(failed.Instruction)
+	failed.Line = cmp.Or(failed.Line, b.source.Recipe.Line(failed.Instruction))
 	e := *err.(*Error) //nolint:errorlint,forcetypeassert // adapters return nothing else
 	if failed.Line > 0 {
 		e.Err = fmt.Errorf("line %d: %w", failed.Line, failed)

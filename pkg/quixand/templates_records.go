@@ -1,6 +1,7 @@
 package quixand
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"github.com/quixand/quixand/internal/buildlog"
 )
 
-// Labels of a template's image that tell how it was built. When it was ready is
-// in the image itself.
+// Labels of a template's image that tell how it was built. When it was ready, or
+// its last step, is in the image itself.
 const (
 	templateLabelBegan  = "quixand.template.began" // RFC 3339
 	templateLabelEngine = "quixand.template.engine"
@@ -75,12 +76,13 @@ func (t *Templates) builds(ctx context.Context, name string) ([]*BuildRecord, er
 // recordOf reads the labels, and finds the log.
 func recordOf(t *Template, kept []*buildlog.Record) *BuildRecord {
 	r := &BuildRecord{Hash: t.Hash, Began: t.Created, Engine: t.Labels[templateLabelEngine]}
-	if began, err := time.Parse(time.RFC3339Nano, t.Labels[templateLabelBegan]); err == nil && began.Before(t.Created) {
-		r.Began, r.Took = began, t.Created.Sub(began)
+	if began, err := time.Parse(time.RFC3339Nano, t.Labels[templateLabelBegan]); err == nil {
+		// An image whose steps were all there can be older than its build.
+		r.Began, r.Took = began, max(0, t.Created.Sub(began))
 	}
 	for _, k := range kept {
 		if k.Hash == r.Hash && k.Began.Equal(r.Began) {
-			r.Log = k.Log
+			r.Log, r.Took = k.Log, cmp.Or(r.Took, k.Took)
 		}
 	}
 	return r

@@ -133,8 +133,8 @@ func describeFailedTransfers(f *fixture) {
 		kind     error
 		hint     string
 	}{
-		"one that wants to know who asks": {closedToStrangers, insecure(), quixand.ErrPermission, "podman login"},
-		"one that denies":                 {denies, insecure(), quixand.ErrPermission, "podman login"},
+		"one that wants to know who asks": {closedToStrangers, insecure(), quixand.ErrPermission, f.name + " login"},
+		"one that denies":                 {denies, insecure(), quixand.ErrPermission, f.name + " login"},
 		"one that is not there":           {nobody, insecure(), quixand.ErrUnavailable, "network"},
 		"one that fails":                  {fails, insecure(), quixand.ErrUnavailable, ""},
 		"one that is something else":      {somethingElse, insecure(), quixand.ErrUnavailable, ""},

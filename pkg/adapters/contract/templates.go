@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ import (
 func describeTemplates(f *fixture) {
 	Describe("templates", needs(ImageBuilder), func() {
 		describeBuilds(f)
+		describeNeighbours(f)
 		describeRebuilds(f)
 		describeBuildRecords(f)
 		describeBuildFailures(f)
@@ -54,6 +56,9 @@ func (f *fixture) workshop(instructions ...string) *workshop {
 	})
 	return w
 }
+
+// once is a command that no engine finds in a cache: what it says is to be heard.
+func once(command string) string { return command + " # " + rand.Text() }
 
 func (w *workshop) file(name, content string) *workshop {
 	GinkgoHelper()
@@ -94,11 +99,12 @@ func describeBuilds(f *fixture) {
 		Expect(b.Info(ctx)).To(HaveField("Image", built.Image))
 	})
 	it("tell each step and what it says while they are built", func(ctx SpecContext) {
-		w := f.workshop("RUN echo one; echo two >&2")
+		said := once("RUN echo one; echo two >&2")
+		w := f.workshop(said)
 		w.build(ctx)
 		Expect(w.log).To(ContainElements(
 			HaveField("Instruction", HavePrefix("FROM ")),
-			HaveField("Instruction", "RUN echo one; echo two >&2"),
+			HaveField("Instruction", said),
 			quixand.BuildEvent{Output: "one"},
 			quixand.BuildEvent{Output: "two"},
 		))
@@ -165,6 +171,21 @@ func describeBuilds(f *fixture) {
 			}
 			return n
 		}, Equal(1)))
+	})
+}
+
+// describeNeighbours is about builds that go on at once.
+func describeNeighbours(f *fixture) {
+	it("are each built from files of their own, whatever else is built", SpecTimeout(time.Minute), func(ctx SpecContext) {
+		all := make([]*workshop, 3)
+		for i := range all {
+			all[i] = f.workshop(once("RUN sleep 0.3"), "COPY used /used").file("used", fmt.Sprint(i))
+		}
+		inParallel(len(all), func(i int) { all[i].build(ctx) })
+		for i, w := range all {
+			b := f.create(ctx, &quixand.Options{Template: w.name})
+			Expect(b.sh(ctx, "cat /used")).To(Equal(fmt.Sprint(i)))
+		}
 	})
 }
 

@@ -54,13 +54,17 @@ func init() {
 }
 
 // Adapter drives one Docker daemon. It is safe for concurrent use.
-type Adapter struct{ *local.Adapter }
+type Adapter struct {
+	*local.Adapter
+	adapters.ImageStore
+	adapters.ImageBuilder
+}
 
 // New returns an Adapter. The daemon is spoken to when a method needs it.
 func New(cfg adapters.Config) *Adapter { return over(cfg, newEngine(cfg)) }
 
 func over(cfg adapters.Config, e *engine) *Adapter {
-	return &Adapter{local.New(Name, cfg, e)}
+	return &Adapter{local.New(Name, cfg, e), e, e}
 }
 
 var (

@@ -15,27 +15,45 @@ import (
 // hub is how the docker command calls the registry of images that name none.
 const hub = "https://index.docker.io/v1/"
 
-// authFor returns the credentials that the user has given the docker command for
-// the registry of an image, or nothing.
+// authFor returns the credentials for the registry of an image as the daemon takes
+// them, or nothing.
 func authFor(image string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return "", err
 	}
-	server := reference.Domain(named)
-	if server == "docker.io" {
-		server = hub
-	}
-	cfg, err := readConfig()
-	if err != nil {
-		return "", err
-	}
-	auth, err := cfg.login(server)
+	auth, err := credentialsFor(reference.Domain(named))
 	if err != nil || auth == (registry.AuthConfig{}) {
 		return "", err
 	}
-	auth.ServerAddress = server
 	return authconfig.Encode(auth)
+}
+
+// loginAt returns the credentials for a registry as BuildKit takes them, or
+// nothing.
+func loginAt(host string) (user, secret string, err error) {
+	auth, err := credentialsFor(host)
+	if auth.IdentityToken != "" {
+		return "", auth.IdentityToken, err
+	}
+	return auth.Username, auth.Password, err
+}
+
+// credentialsFor returns those that the user has given the docker command for a
+// registry, or none.
+func credentialsFor(host string) (registry.AuthConfig, error) {
+	if host == "docker.io" || host == "registry-1.docker.io" {
+		host = hub
+	}
+	cfg, err := readConfig()
+	if err != nil {
+		return registry.AuthConfig{}, err
+	}
+	auth, err := cfg.login(host)
+	if err == nil && auth != (registry.AuthConfig{}) {
+		auth.ServerAddress = host
+	}
+	return auth, err
 }
 
 // login looks where the docker command would: in the helper of the registry, in

@@ -1,18 +1,16 @@
 package podman
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -37,17 +35,11 @@ func (e *engine) Image(ctx context.Context, name string) (*adapters.Image, error
 // Images lists images by their labels.
 func (e *engine) Images(ctx context.Context, labels map[string]string) ([]*adapters.Image, error) {
 	e.Sweep(ctx)
-	var wanted []string
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		wanted = append(wanted, strings.TrimSuffix(k+"="+labels[k], "="))
-	}
-	listed, err := e.listImages(ctx, "label", wanted...)
+	listed, err := e.listImages(ctx, "label", local.LabelFilter(labels)...)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(listed, func(x, y *adapters.Image) int {
-		return cmp.Or(y.Created.Compare(x.Created), cmp.Compare(x.ID, y.ID))
-	})
+	local.NewestFirst(listed)
 	return listed, nil
 }
 
