@@ -38,6 +38,8 @@ type serveOptions struct {
 	auditLog  string
 	metrics   string
 	proxies   []string
+
+	readTimeout time.Duration
 }
 
 func newServeCmd(a *App) *cobra.Command {
@@ -59,6 +61,8 @@ func newServeCmd(a *App) *cobra.Command {
 	f.StringVar(&o.auditLog, "audit-log", "", "append a line of JSON for each call to this file, or - for standard output")
 	f.StringVar(&o.metrics, "metrics-listen", "", "where Prometheus may ask for /metrics: a loopback HOST:PORT, or unix:PATH (default nowhere)")
 	f.StringSliceVar(&o.proxies, "trusted-proxy", nil, "whose X-Forwarded-For the audit log believes: an address, a network, or unix; repeatable")
+	o.readTimeout = 30 * time.Second
+	f.Var(durationValue{d: &o.readTimeout}, "read-timeout", "longest that a client may take over the headers of a request, or over its body, unless that is for a sandbox")
 	cmd.AddCommand(newServeKeysCmd(a))
 	return cmd
 }
@@ -112,6 +116,7 @@ func (o *serveOptions) config() (config server.Config, err error) {
 	if err == nil {
 		config.Log = log.Named("serve")
 	}
+	config.ReadTimeout = o.readTimeout
 	return config, err
 }
 

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,6 +26,8 @@ const (
 	// listenAgain is how long the server waits before it asks again what there is
 	// when the engine does not tell, or cannot, what happens.
 	listenAgain = time.Second
+	// wakeTimeout bounds the waking up of a sandbox for which requests wait.
+	wakeTimeout = 10 * time.Second
 )
 
 // box is a sandbox that the server knows.
@@ -32,7 +36,8 @@ type box struct {
 	id      string
 	token   access.Token // for its agent
 	traffic access.Token // for its other ports
-	paused  atomic.Bool
+	gate    gate
+	turn    chan struct{} // of who pauses or resumes it: a mutex that a context can stop waiting for
 	sandbox *lazy.Value[quixand.Sandbox]
 }
 
@@ -43,6 +48,7 @@ type boxes struct {
 	secret []byte
 	log    hclog.Logger
 	asking chan struct{} // see lookUps
+	waking sync.WaitGroup
 
 	mu      sync.Mutex
 	known   map[string]*box
@@ -63,7 +69,7 @@ func (b *boxes) add(id string, r record) *box {
 	if there := b.known[id]; there != nil {
 		return there
 	}
-	x := &box{record: r, id: id}
+	x := &box{record: r, id: id, turn: make(chan struct{}, 1)}
 	x.sandbox = lazy.New(func(ctx context.Context) (*quixand.Sandbox, error) { return b.client.Connect(ctx, id) })
 	x.token.Set(r.agentToken(b.secret, id))
 	x.traffic.Set(r.trafficToken(b.secret, id))
@@ -89,7 +95,7 @@ func (b *boxes) count(paused bool) int {
 	defer b.mu.Unlock()
 	n := 0
 	for _, x := range b.known {
-		if x.paused.Load() == paused {
+		if x.gate.isClosed() == paused {
 			n++
 		}
 	}
@@ -111,17 +117,27 @@ func (b *boxes) find(ctx context.Context, id string) (*box, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	asked := time.Now()
 	info, err := b.client.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	r, ok := recordOf(info)
-	if !ok || info.ID != id || !lives(info) {
-		return nil, errNoBox
+	if x := b.learn(info, asked); x != nil && info.ID == id {
+		return x, nil
 	}
-	x := b.add(id, r)
-	x.paused.Store(info.State == quixand.StatePaused)
-	return x, nil
+	return nil, errNoBox
+}
+
+// learn makes known what the engine told of a sandbox when it was asked. It
+// returns nil for one that no server has created, or that has ended.
+func (b *boxes) learn(info *quixand.Info, asked time.Time) *box {
+	r, ok := recordOf(info)
+	if !ok || !lives(info) {
+		return nil
+	}
+	x := b.add(info.ID, r)
+	b.note(x, info.State == quixand.StatePaused, asked)
+	return x
 }
 
 // lives tells a sandbox from what is left of one that has ended.
@@ -132,6 +148,7 @@ func lives(info *quixand.Info) bool {
 // look asks the engine how a sandbox is now, of which its events tell a little
 // later.
 func (b *boxes) look(ctx context.Context, x *box) (*quixand.Info, error) {
+	asked := time.Now()
 	info, err := b.client.Get(ctx, x.id)
 	if err == nil && !lives(info) {
 		err = errNoBox
@@ -139,7 +156,7 @@ func (b *boxes) look(ctx context.Context, x *box) (*quixand.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.paused.Store(info.State == quixand.StatePaused)
+	b.note(x, info.State == quixand.StatePaused, asked)
 	return info, nil
 }
 
@@ -187,8 +204,10 @@ func (b *boxes) reserve(k apikeys.Key, n int) (release func(), err error) {
 // links say nothing else of it.
 func (b *boxes) signedFor(check func(*access.Token) bool) *box {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, x := range b.known {
+	all := slices.Collect(maps.Values(b.known))
+	b.mu.Unlock()
+	// Without the lock: anybody can send links, and long ones take their time.
+	for _, x := range all {
 		if !x.Open && check(&x.token) {
 			return x
 		}
@@ -196,15 +215,102 @@ func (b *boxes) signedFor(check func(*access.Token) bool) *box {
 	return nil
 }
 
+// enter lets a request to a sandbox that runs, and wakes one up that is to be
+// woken up by requests.
+func (b *boxes) enter(ctx context.Context, x *box) (*visit, error) {
+	if v := x.gate.enter(ctx); v != nil {
+		return v, nil
+	}
+	if !x.AutoResume {
+		return nil, errPaused
+	}
+	if err := b.resume(ctx, x); err != nil {
+		return nil, err
+	}
+	if v := x.gate.enter(ctx); v != nil {
+		return v, nil
+	}
+	return nil, errPaused
+}
+
+// take waits until nobody else pauses or resumes the sandbox.
+func (x *box) take(ctx context.Context) (release func(), err error) {
+	select {
+	case x.turn <- struct{}{}:
+		return func() { <-x.turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// pause stops a sandbox. Requests that it has not answered by then are not
+// answered at all.
+func (b *boxes) pause(ctx context.Context, x *box) error {
+	release, err := x.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	x.gate.set(true, time.Now())
+	if err = b.client.Pause(ctx, x.id); err != nil {
+		// Whether it has stopped is known to the engine alone.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		_, _ = b.look(ctx, x)
+	}
+	x.gate.clear()
+	return err
+}
+
 // resume lets a paused sandbox go on. That somebody else has done so is no
 // error.
 func (b *boxes) resume(ctx context.Context, x *box) error {
-	_, err := b.client.Resume(ctx, x.id)
-	if err == nil || errors.Is(err, quixand.ErrConflict) {
-		x.paused.Store(false)
+	if !x.gate.isClosed() {
+		return nil
+	}
+	err := b.thaw(ctx, x)
+	if errors.Is(err, quixand.ErrConflict) && !x.gate.isClosed() {
 		return nil
 	}
 	return err
+}
+
+// thaw is resume that fails for a sandbox that runs.
+func (b *boxes) thaw(ctx context.Context, x *box) error {
+	release, err := x.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = b.client.Resume(ctx, x.id)
+	if err == nil || errors.Is(err, quixand.ErrConflict) {
+		// The engine may tell only now of the pause before, or somebody may have
+		// paused it again.
+		_, lost := b.look(ctx, x)
+		err = cmp.Or(err, lost)
+	}
+	return err
+}
+
+// note keeps what was heard of a sandbox. Requests that wait for one that
+// somebody else has paused end, or wake it up.
+func (b *boxes) note(x *box, paused bool, asOf time.Time) {
+	switch {
+	case !x.gate.set(paused, asOf):
+	case x.AutoResume && x.gate.foundClosed():
+		b.waking.Go(func() { b.wake(x) })
+	default:
+		x.gate.clear()
+	}
+}
+
+func (b *boxes) wake(x *box) {
+	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
+	defer cancel()
+	if err := b.resume(ctx, x); err != nil {
+		b.log.Debug("a sandbox does not wake up", "sandbox", x.id, "error", err)
+		x.gate.clear()
+	}
 }
 
 // follow keeps up with the engine until ctx ends.
@@ -233,18 +339,18 @@ func (b *boxes) followOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.note(event)
+		b.hear(event)
 	}
 	return errors.New("the events have ended")
 }
 
-func (b *boxes) note(event quixand.Event) {
+func (b *boxes) hear(event quixand.Event) {
 	switch event.Type {
 	case adapters.EventDied, adapters.EventRemoved:
 		b.drop(event.ID)
 	case adapters.EventPaused, adapters.EventResumed:
 		if x := b.lookUp(event.ID); x != nil {
-			x.paused.Store(event.Type == adapters.EventPaused)
+			b.note(x, event.Type == adapters.EventPaused, event.Time)
 		}
 	}
 }
@@ -258,18 +364,14 @@ func (b *boxes) sync(ctx context.Context) error {
 		before = append(before, id)
 	}
 	b.mu.Unlock()
+	asked := time.Now()
 	infos, err := b.client.List(ctx, nil)
 	if err != nil {
 		return err
 	}
 	there := make(map[string]bool, len(infos))
 	for _, info := range infos {
-		r, ok := recordOf(info)
-		if !ok || !lives(info) {
-			continue
-		}
-		there[info.ID] = true
-		b.add(info.ID, r).paused.Store(info.State == quixand.StatePaused)
+		there[info.ID] = b.learn(info, asked) != nil
 	}
 	for _, id := range before {
 		if !there[id] {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -259,19 +258,17 @@ func (s *Server) build(ctx context.Context, x *build, req *buildRequest, opts *q
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := os.MkdirAll(s.uploads.dir, 0o700); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(s.uploads.dir, "build-*")
+	dir, remove, err := s.uploads.spool.tempDir(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
+	room := int64(maxUpload)
 	for i, step := range req.Steps {
 		if step.Type != "COPY" {
 			continue
 		}
-		if err := s.uploads.unpack(ctx, x.key, step.FilesHash, filepath.Join(dir, copyDir(i+1))); err != nil {
+		if err := s.uploads.unpack(ctx, x.key, step.FilesHash, filepath.Join(dir, copyDir(i+1)), &room); err != nil {
 			return err
 		}
 	}

@@ -97,7 +97,7 @@ func archive(t *testing.T, packed bool, names ...string) []byte {
 }
 
 func TestUploads(t *testing.T) {
-	u := &uploads{dir: filepath.Join(t.TempDir(), "uploads"), secret: []byte("s")}
+	u := newUploads(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /uploads/{key}/{hash}", u.receive)
 	put := func(link string, body []byte) int {
@@ -110,6 +110,7 @@ func TestUploads(t *testing.T) {
 		return w.Code
 	}
 	asked := httptest.NewRequest("GET", "http://127.0.0.1:3000/", nil)
+	room := int64(1 << 20)
 	for hash, packed := range map[string]bool{"packed": true, "plain": false} {
 		if u.present("k", hash) {
 			t.Error("present before it was sent")
@@ -122,7 +123,7 @@ func TestUploads(t *testing.T) {
 			t.Error("an upload is its key's")
 		}
 		dir := filepath.Join(t.TempDir(), "files")
-		if err := u.unpack(t.Context(), "k", hash, dir); err != nil {
+		if err := u.unpack(t.Context(), "k", hash, dir, &room); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"src/a", "b"} {
@@ -137,11 +138,11 @@ func TestUploads(t *testing.T) {
 			t.Errorf("%s: %d", forged, code)
 		}
 	}
-	if err := u.unpack(t.Context(), "other", "packed", filepath.Join(t.TempDir(), "x")); !errors.Is(err, quixand.ErrNotFound) {
+	if err := u.unpack(t.Context(), "other", "packed", filepath.Join(t.TempDir(), "x"), new(int64)); !errors.Is(err, quixand.ErrNotFound) {
 		t.Errorf("another's: %v", err)
 	}
 	put(u.link(asked, "k", "evil"), archive(t, true, "../evil"))
-	if err := u.unpack(t.Context(), "k", "evil", filepath.Join(t.TempDir(), "x")); !errors.Is(err, quixand.ErrInvalid) {
+	if err := u.unpack(t.Context(), "k", "evil", filepath.Join(t.TempDir(), "x"), &room); !errors.Is(err, quixand.ErrInvalid) {
 		t.Errorf("a hostile archive: %v", err)
 	}
 }

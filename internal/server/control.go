@@ -7,18 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
-	"time"
 
 	"github.com/quixand/quixand/internal/apikeys"
 )
 
-const (
-	// maxBody bounds a request of the control plane, in bytes, and bodyTimeout
-	// the time that its client may take over it.
-	maxBody     = 1 << 20
-	bodyTimeout = 30 * time.Second
-)
+// maxBody bounds a request of the control plane, in bytes.
+const maxBody = 1 << 20
 
 // call is one request of the control plane by a client that may make it.
 type call struct {
@@ -67,15 +63,17 @@ func (s *Server) refuseKey(w http.ResponseWriter, err error) {
 
 // read reads the request's body; an empty one leaves v as it is.
 func (c *call) read(v any) error {
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where there is one
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.request.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", maxBody)}
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refusal{http.StatusRequestTimeout, "the body did not come"}
+	}
 	if err != nil {
 		return refusal{http.StatusBadRequest, "the body cannot be read: " + err.Error()}
 	}
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
+	mayArriveLate(c.w)
 	if strings.TrimSpace(string(body)) == "" {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -82,6 +83,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	// Who does not read the answer is not waited for.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(readTimeout))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

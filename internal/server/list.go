@@ -104,6 +104,7 @@ func (s *Server) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	asked := time.Now()
 	infos, err := s.cfg.Client.List(c, &quixand.ListOptions{Metadata: q.metadata, States: q.states})
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (s *Server) list(c *call) error {
 		infos = infos[:q.limit]
 		c.w.Header().Set("X-Next-Token", cursorOf(infos[len(infos)-1]).String())
 	}
-	return c.answer(http.StatusOK, s.details(c, infos))
+	return c.answer(http.StatusOK, s.details(c, infos, asked))
 }
 
 // selects reports whether a sandbox is the caller's and one of those asked for.
@@ -131,13 +132,12 @@ func (q *listQuery) selects(c *call, info *quixand.Info) bool {
 }
 
 // details asks many sandboxes at once.
-func (s *Server) details(c *call, infos []*quixand.Info) []sandboxDetail {
+func (s *Server) details(c *call, infos []*quixand.Info, asked time.Time) []sandboxDetail {
 	all := make([]sandboxDetail, len(infos))
 	slots := make(chan struct{}, statusAtOnce)
 	var asking sync.WaitGroup
 	for i, info := range infos {
-		r, _ := recordOf(info)
-		x := s.boxes.add(info.ID, r)
+		x := s.boxes.learn(info, asked)
 		slots <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-slots }()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,15 +99,14 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 // are under way end, for a while. The sandboxes live on.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		s.boxes.follow(following)
-	}()
+	var tasks sync.WaitGroup
+	tasks.Go(func() { s.boxes.follow(following) })
+	tasks.Go(func() { s.sweep(following) })
 	defer func() {
 		s.builds.close()
 		stop()
-		<-followed
+		tasks.Wait()
+		s.boxes.waking.Wait()
 	}()
 	return s.answer(ctx, listeners)
 }
@@ -123,7 +123,14 @@ func (s *Server) ServeMonitor(ctx context.Context, l net.Listener) error {
 
 func (s *Server) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: h, ReadHeaderTimeout: min(headerTimeout, s.cfg.ReadTimeout), IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: s.cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+}
+
+// sweep removes what servers that were killed have left.
+func (s *Server) sweep(ctx context.Context) {
+	if err := s.uploads.spool.sweep(ctx); err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("what is left of uploads cannot be removed", "error", err)
 	}
 }

@@ -26,7 +26,7 @@ func (s *Server) metrics(c *call) error {
 		return err
 	}
 	now := time.Now()
-	if x.paused.Load() || now.Unix() < from || now.Unix() > to+1 {
+	if x.gate.isClosed() || now.Unix() < from || now.Unix() > to+1 {
 		return c.answer(http.StatusOK, []sandboxMetric{})
 	}
 	sb, err := x.sandbox.Get(c)
@@ -74,7 +74,7 @@ func (s *Server) logs(c *call) error {
 		Logs    []logLine  `json:"logs"`
 		Entries []logEntry `json:"logEntries"`
 	}{[]logLine{}, []logEntry{}}
-	if x.paused.Load() {
+	if x.gate.isClosed() {
 		return c.answer(http.StatusOK, answer)
 	}
 	sb, err := x.sandbox.Get(c)

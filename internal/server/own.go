@@ -107,10 +107,9 @@ func (s *Server) ownResume(c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.cfg.Client.Resume(c, x.id); err != nil {
+	if err := s.boxes.thaw(c, x); err != nil {
 		return err
 	}
-	x.paused.Store(false)
 	return c.answer(http.StatusNoContent, nil)
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -27,8 +28,9 @@ var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerP
 
 // proxy is the data plane.
 type proxy struct {
-	boxes *boxes
-	log   hclog.Logger
+	boxes       *boxes
+	readTimeout time.Duration // for what a sandbox has not read of a request
+	log         hclog.Logger
 	// They differ in the buffers that they copy through.
 	streams, files *httputil.ReverseProxy
 }
@@ -48,9 +50,13 @@ func newProxy(b *boxes, log hclog.Logger) *proxy {
 
 func (p *proxy) reverse(rewrite func(*httputil.ProxyRequest), buffers *buffers) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:       rewrite,
-		Transport:     p,
-		BufferPool:    buffers,
+		Rewrite:    rewrite,
+		Transport:  p,
+		BufferPool: buffers,
+		ModifyResponse: func(resp *http.Response) error {
+			passageOf(resp.Request.Context()).body.closeUnlessArrived(resp.Header)
+			return nil
+		},
 		FlushInterval: -1,
 		ErrorHandler:  p.fail,
 		ErrorLog:      p.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
@@ -62,6 +68,8 @@ type passage struct {
 	target
 	box     *box
 	sandbox *quixand.Sandbox
+	visit   *visit
+	body    *arriving // nil where there is none, and for HTTP/2
 }
 
 type passageKey struct{}
@@ -78,25 +86,41 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
 	if !p.mayPass(w, r, to, x) {
 		return
 	}
-	if x.paused.Load() && (!x.AutoResume || p.boxes.resume(r.Context(), x) != nil) {
+	visit, err := p.boxes.enter(r.Context(), x)
+	if err != nil {
 		p.gone(w, to)
 		return
 	}
-	sb, err := x.sandbox.Get(r.Context())
+	defer visit.leave()
+	sb, err := x.sandbox.Get(visit)
 	if err != nil {
 		p.log.Debug("the sandbox cannot be reached", "sandbox", to.id, "error", err)
 		p.gone(w, to)
 		return
 	}
+	p.pass(w, r, &passage{target: to, box: x, sandbox: sb, visit: visit})
+}
+
+func (p *proxy) pass(w http.ResponseWriter, r *http.Request, to *passage) {
+	if r.ContentLength != 0 && r.Header.Get("Upgrade") != "" {
+		// Two would read from the connection.
+		writeError(w, http.StatusBadRequest, "a request for another protocol has no body")
+		return
+	}
+	r = r.WithContext(context.WithValue(to.visit, passageKey{}, to))
+	mayArriveLate(w)
 	// An HTTP/1 server would otherwise read what is left of the request once the
-	// answer begins, and break requests whose answer comes early.
-	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
-	ctx := context.WithValue(r.Context(), passageKey{}, &passage{to, x, sb})
+	// answer begins, and break requests whose answer comes early. HTTP/2 never does.
+	if r.ContentLength != 0 && r.ProtoMajor == 1 && http.NewResponseController(w).EnableFullDuplex() == nil {
+		to.body = &arriving{body: r.Body, w: w}
+		r.Body = to.body
+		defer to.body.stop(p.readTimeout)
+	}
 	through := p.streams
 	if to.port == adapters.AgentPort && movesFiles(r.URL.Path) {
 		through = p.files
 	}
-	through.ServeHTTP(w, r.WithContext(ctx))
+	through.ServeHTTP(w, r)
 }
 
 // mayPass lets in who has the sandbox's token, and answers all others.
@@ -160,14 +184,18 @@ func rewrite(pr *httputil.ProxyRequest) {
 // RoundTrip asks the sandbox.
 func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := passageOf(r.Context())
+	defer to.visit.answered()
 	return to.sandbox.Transport(to.port).RoundTrip(r)
 }
 
 // fail answers when the sandbox does not.
 func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	to := passageOf(r.Context())
+	to.body.closeUnlessArrived(w.Header())
 	p.log.Debug("no answer of a sandbox", "sandbox", to.id, "port", to.port, "error", err)
 	switch {
+	case errors.Is(context.Cause(r.Context()), errPaused):
+		p.gone(w, to.target)
 	case r.Context().Err() != nil: // nobody listens any more
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, quixand.ErrNotFound):

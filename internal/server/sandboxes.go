@@ -69,7 +69,7 @@ func (s *Server) wake(ctx context.Context, x *box, timeout time.Duration) (resum
 	if _, err := s.boxes.look(ctx, x); err != nil {
 		return false, err
 	}
-	if resumed = x.paused.Load(); resumed {
+	if resumed = x.gate.isClosed(); resumed {
 		if err := s.boxes.resume(ctx, x); err != nil {
 			return false, err
 		}
@@ -105,8 +105,8 @@ func (s *Server) setTimeout(c *call) error {
 	if err != nil {
 		return err
 	}
-	if x.paused.Load() {
-		return &quixand.Error{Kind: quixand.ErrConflict, Err: errors.New("the sandbox is paused"), Hint: "connect to it, which resumes it"}
+	if x.gate.isClosed() {
+		return errPaused
 	}
 	sb, err := x.sandbox.Get(c)
 	if err != nil {
@@ -154,10 +154,9 @@ func (s *Server) pause(c *call) error {
 	if req.Memory != nil && !*req.Memory {
 		return errReboot
 	}
-	if err := s.cfg.Client.Pause(c, x.id); err != nil {
+	if err := s.boxes.pause(c, x); err != nil {
 		return err
 	}
-	x.paused.Store(true)
 	return c.answer(http.StatusNoContent, nil)
 }
 

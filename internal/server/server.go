@@ -35,7 +35,11 @@ type Config struct {
 	// Domain is the host, and port, below which sandboxes have names of their
 	// own: PORT-ID.DOMAIN.
 	Domain string
-	Log    hclog.Logger // nil logs nothing
+	// ReadTimeout is how long a client may take over the headers of a request,
+	// and again over its body, unless that is for a sandbox; 0 is 30 s. Between
+	// two parts of an upload it is the longest silence.
+	ReadTimeout time.Duration
+	Log         hclog.Logger // nil logs nothing
 	// Drain is how long requests may go on when the server is told to end; 0 is
 	// 10 s.
 	Drain time.Duration
@@ -43,6 +47,9 @@ type Config struct {
 	Audit   *auditlog.Log // nil keeps nothing
 	Proxies Proxies       // in front of the server
 }
+
+// readTimeout is the ReadTimeout of who does not say.
+const readTimeout = 30 * time.Second
 
 // Server is an http.Handler of both planes. It is safe for concurrent use.
 type Server struct {
@@ -69,12 +76,19 @@ func New(cfg Config) *Server {
 	if cfg.Drain == 0 {
 		cfg.Drain = drainTimeout
 	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = readTimeout
+	}
 	s := &Server{
 		cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log), builds: newBuilds(),
 		patterns: make(map[string]bool),
-		uploads:  &uploads{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), secret: cfg.Secret},
+		uploads: &uploads{
+			spool:  &spool{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), most: maxUploads},
+			secret: cfg.Secret, silence: cfg.ReadTimeout,
+		},
 	}
 	s.proxy = newProxy(s.boxes, cfg.Log)
+	s.proxy.readTimeout = cfg.ReadTimeout
 	s.meters = newMeters(s)
 	s.control = s.observed(s.routes())
 	return s
@@ -84,6 +98,7 @@ func New(cfg Config) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Done()
+	mustArrive(w, r, s.cfg.ReadTimeout)
 	to, err := targetOf(r)
 	switch {
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -21,24 +22,27 @@ import (
 )
 
 const (
-	// maxUpload bounds what one COPY of a build can bring along, packed and
-	// unpacked, in bytes.
+	// maxUpload bounds what one COPY of a build can bring along, in bytes, and
+	// what all of a build's have in them when they are unpacked.
 	maxUpload = 4 << 30
-	// uploadAge is how long files are kept that no build has asked for lately.
-	uploadAge = 24 * time.Hour
+	// maxUploads bounds what is kept of one key's.
+	maxUploads = 4 * maxUpload
+	// uploadTime bounds one upload.
+	uploadTime = time.Hour
 )
 
 // uploads are archives that clients have sent for the COPY steps of their
 // builds. They are kept by key and by the hash that the client gives them, so
 // that what has not changed is sent once; a key never gets at another's.
 type uploads struct {
-	dir    string
-	secret []byte
+	spool   *spool
+	secret  []byte
+	silence time.Duration // the longest between two parts of an upload
 }
 
 func (u *uploads) path(key, hash string) string {
-	sum := sha256.Sum256([]byte(key + ":" + hash))
-	return filepath.Join(u.dir, hex.EncodeToString(sum[:])+".tar")
+	sum := sha256.Sum256([]byte(hash))
+	return filepath.Join(u.spool.dir, key+"-"+hex.EncodeToString(sum[:])+".tar")
 }
 
 // link is where an archive is to be sent. Whoever has it needs no key.
@@ -67,49 +71,49 @@ func (u *uploads) receive(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusForbidden, "the link is not one of ours")
 		return
 	}
-	err := u.store(u.path(key, hash), http.MaxBytesReader(w, r.Body, maxUpload))
+	body := &late{ReadCloser: http.MaxBytesReader(w, r.Body, maxUpload), w: w, silence: u.silence, end: time.Now().Add(uploadTime)}
+	err := u.spool.store(r.Context(), key, u.path(key, hash), body, r.ContentLength)
 	switch _, tooLong := errors.AsType[*http.MaxBytesError](err); {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
 	case tooLong:
 		writeError(w, http.StatusRequestEntityTooLarge, "the files are too many")
-	case err != nil:
-		writeError(w, http.StatusInternalServerError, "the files cannot be kept")
+	case errors.Is(err, errFull):
+		writeError(w, http.StatusInsufficientStorage, err.Error())
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		writeError(w, http.StatusRequestTimeout, "the files do not come")
+	case body.err != nil:
+		writeError(w, http.StatusBadRequest, "the files cannot be read")
 	default:
-		w.WriteHeader(http.StatusNoContent)
+		writeError(w, http.StatusInternalServerError, "the files cannot be kept")
 	}
 }
 
-func (u *uploads) store(path string, content io.Reader) error {
-	if err := os.MkdirAll(u.dir, 0o700); err != nil {
-		return err
-	}
-	u.forget()
-	f, err := os.CreateTemp(u.dir, "upload-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = io.Copy(f, content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+// late is the body of a request that may take long while it goes on.
+type late struct {
+	io.ReadCloser
+	w       http.ResponseWriter
+	silence time.Duration
+	end     time.Time
+	err     error // of the client, not io.EOF
 }
 
-// forget removes what nobody has asked for lately, and what was cut off.
-func (u *uploads) forget() {
-	entries, err := os.ReadDir(u.dir)
-	if err != nil {
-		return
+func (l *late) Read(p []byte) (int, error) {
+	deadline := time.Now().Add(l.silence)
+	if l.end.Before(deadline) {
+		deadline = l.end
 	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > uploadAge {
-			_ = os.RemoveAll(filepath.Join(u.dir, e.Name()))
-		}
+	_ = http.NewResponseController(l.w).SetReadDeadline(deadline)
+	n, err := l.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		l.err = err
 	}
+	return n, err
 }
 
-// unpack puts what an archive holds into a directory of its own.
-func (u *uploads) unpack(ctx context.Context, key, hash, dir string) error {
+// unpack puts what an archive holds into a directory of its own. What it takes of
+// room, which no other archive of the build can have, is bytes.
+func (u *uploads) unpack(ctx context.Context, key, hash, dir string, room *int64) error {
 	f, err := os.Open(u.path(key, hash))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &quixand.Error{Kind: quixand.ErrNotFound, Err: errors.New("the files of a COPY have not been sent, or have been forgotten since")}
@@ -131,8 +135,12 @@ func (u *uploads) unpack(ctx context.Context, key, hash, dir string) error {
 	if err != nil {
 		return err
 	}
-	err = hosttree.NewUnpacker(root, nil).UnpackAll(io.LimitReader(plain, maxUpload))
-	if errors.Is(err, hosttree.ErrHostile) {
+	limited := &io.LimitedReader{R: plain, N: *room}
+	err = hosttree.NewUnpacker(root, nil).UnpackAll(limited)
+	switch *room = limited.N; {
+	case limited.N == 0:
+		return &quixand.Error{Kind: quixand.ErrInvalid, Err: fmt.Errorf("the files of a build are more than %d bytes when they are unpacked", int64(maxUpload))}
+	case errors.Is(err, hosttree.ErrHostile):
 		return &quixand.Error{Kind: quixand.ErrInvalid, Err: err}
 	}
 	return err

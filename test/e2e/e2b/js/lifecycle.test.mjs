@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { NotFoundError, Sandbox, SandboxError, SandboxNotFoundError } from 'e2b'
 import { shared, test, until } from './harness.mjs'
 
+const server = process.env.E2B_API_URL
 const unknown = 'nosuchsandbox0000000'
 const soon = (seconds) => Date.now() + seconds * 1000
 // near tells whether a sandbox ends so many seconds from now, give or take two.
@@ -196,6 +199,53 @@ test('wakes up for a request when told to', async (t) => {
   await sandbox.pause()
   assert.equal((await sandbox.commands.run('echo awake')).stdout, 'awake\n')
   assert.equal((await sandbox.getInfo()).state, 'running')
+})
+
+// Somebody else pauses a sandbox: the server learns it from the engine, a little
+// later than the sandbox has stopped.
+const qs = (...args) => promisify(execFile)(process.env.QS_PROGRAM, args)
+
+// ask makes a request to a sandbox, and fails when the answer takes long.
+async function ask(headers) {
+  const response = await fetch(`${server}/envs`, { headers, signal: AbortSignal.timeout(10_000) })
+  await response.text()
+  return response.status
+}
+
+// askWhile keeps asking, several times at once, while it pauses a sandbox.
+async function askWhile({ sandboxId }, pause) {
+  const info = await fetch(`${server}/sandboxes/${sandboxId}`, { headers: { 'X-API-KEY': process.env.E2B_API_KEY } })
+  const { envdAccessToken } = await info.json()
+  const headers = { 'E2b-Sandbox-Id': sandboxId, 'E2b-Sandbox-Port': '49983', 'X-Access-Token': envdAccessToken }
+  const statuses = new Set()
+  let on = true
+  const asking = Array.from({ length: 8 }, async () => {
+    while (on) statuses.add(await ask(headers))
+  })
+  await until(() => statuses.size > 0)
+  await pause()
+  on = false
+  await Promise.all(asking)
+  return statuses
+}
+
+test('leaves no request without an answer when somebody pauses a sandbox', async (t) => {
+  const sandbox = await t.sandbox()
+  for (const pause of [() => qs('pause', sandbox.sandboxId), () => sandbox.pause()]) {
+    for (let i = 0; i < 3; i++) {
+      const statuses = await askWhile(sandbox, pause)
+      assert.ok(statuses.has(200) && [...statuses].every((s) => s === 200 || s === 502), [...statuses].join())
+      assert.equal(await sandbox.isRunning(), false)
+      await sandbox.connect()
+    }
+  }
+})
+
+test('wakes up for a request that somebody has paused it under', async (t) => {
+  const sandbox = await t.sandbox({ lifecycle: { onTimeout: 'pause', autoResume: true } })
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual([...(await askWhile(sandbox, () => qs('pause', sandbox.sandboxId)))], [200])
+  }
 })
 
 test('kills a paused sandbox', async (t) => {
