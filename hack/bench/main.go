@@ -82,6 +82,7 @@ var groups = []struct {
 	{"weight", benchWeight},
 	{"leaks", benchLeaks},
 	{"exec", benchExec},
+	{"docker", benchDocker},
 	{"process", benchProcess},
 	{"create", benchCreate},
 	{"templates", benchTemplates},
