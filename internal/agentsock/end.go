@@ -31,16 +31,22 @@ func ReadEnd(dir string) (*agentapi.End, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s in %s is not a file", agentapi.EndName, dir)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, agentapi.MaxEnd+1))
+	e, err := ParseEnd(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", agentapi.EndName, dir, err)
+	}
+	return e, nil
+}
+
+// ParseEnd reads what an agent has left, however that was come by.
+func ParseEnd(r io.Reader) (*agentapi.End, error) {
+	text, err := io.ReadAll(io.LimitReader(r, agentapi.MaxEnd+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(text) > agentapi.MaxEnd {
-		return nil, fmt.Errorf("%s in %s is too large", agentapi.EndName, dir)
+		return nil, fmt.Errorf("more than %d bytes", agentapi.MaxEnd)
 	}
 	e := new(agentapi.End)
-	if err := json.Unmarshal(text, e); err != nil {
-		return nil, fmt.Errorf("%s in %s: %w", agentapi.EndName, dir, err)
-	}
-	return e, nil
+	return e, json.Unmarshal(text, e)
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/internal/agentclient"
 	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/internal/bootclock"
@@ -16,6 +17,9 @@ const (
 	// tailPatience is how long a kill waits for the last words of a sandbox.
 	// It asks while the engine looks the container up.
 	tailPatience = 100 * time.Millisecond
+	// streamPatience is the same where the way there, which the engine has to
+	// make, costs as long.
+	streamPatience = time.Second
 	// pastPatience bounds the engine's search in its past.
 	pastPatience = 3 * time.Second
 )
@@ -93,6 +97,9 @@ func (a *Adapter) bury(ctx context.Context, id string, s *sandbox) (*adapters.En
 	ev.verdict(e)
 	err := a.graves.BuryOnce(e)
 	a.log.Debug("buried", "sandbox", id, "reason", e.Reason, "error", err)
+	if s != nil && s.Stays {
+		a.sweepOne(ctx, id)
+	}
 	return e, nil
 }
 
@@ -102,7 +109,7 @@ func (a *Adapter) investigate(ctx context.Context, id string, s *sandbox) (*evid
 	ev := &evidence{boot: bootclock.Now().Boot, session: a.dirs.Session()}
 	ev.kills = a.memoryKills()
 	ev.birth, _ = a.graves.Birth(id)
-	ev.end, _ = agentsock.ReadEnd(a.dirs.Sandbox(id))
+	ev.end = a.endOf(ctx, id, s)
 	ev.log = a.lastWords(ctx, id, s)
 	word, labels := a.recall(ctx, id, ev.birth)
 	if s != nil {
@@ -111,6 +118,19 @@ func (a *Adapter) investigate(ctx context.Context, id string, s *sandbox) (*evid
 	}
 	ev.engine = word
 	return ev, labels
+}
+
+// endOf is the word that the agent has left, or nil.
+func (a *Adapter) endOf(ctx context.Context, id string, s *sandbox) *agentapi.End {
+	end, err := agentsock.ReadEnd(a.dirs.Sandbox(id))
+	if streamer, ok := a.engine.(Streamer); ok && err != nil && s != nil && s.Ended {
+		end, err = streamer.End(ctx, s.ID)
+	}
+	if err != nil {
+		a.log.Debug("read an end", "sandbox", id, "error", err)
+		return nil
+	}
+	return end
 }
 
 // examine adds what the engine says of a container that it still has.
@@ -158,12 +178,17 @@ func (w *engineWord) learn(past Event) {
 // else. The function that it returns waits for the answer, and no longer than
 // is worth it.
 func (a *Adapter) askTail(ctx context.Context, id string) func() string {
-	ctx, cancel := context.WithTimeout(ctx, tailPatience)
+	ctx, cancel := context.WithTimeout(ctx, streamPatience)
 	// A connection of its own: one that is lost is not worth to be mended now.
 	transport := a.dial.Transport(id, adapters.AgentPort)
 	answer := make(chan string, 1)
 	go func() {
 		defer transport.CloseIdleConnections()
+		if !a.streams(ctx, id) {
+			soon, cancel := context.WithTimeout(ctx, tailPatience)
+			defer cancel()
+			ctx = soon
+		}
 		text, err := agentclient.New(transport).Tail(ctx)
 		if err != nil {
 			text = ""

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/quixand/quixand/internal/agentapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -124,11 +125,14 @@ type (
 		MemoryKills() (int64, bool)
 	}
 	// Streamer is an engine that can lead to an agent whose directory is not shared
-	// with this host. The connection has a CloseWrite method; the call returns
-	// when the agent answers, however soon it is made. ok is false for sandboxes
-	// that have their directory here.
+	// with this host. Streams is false for sandboxes that have their directory
+	// here, or that are not there yet. The connection has a CloseWrite method;
+	// Stream returns when the agent answers, however soon it is made. End is what
+	// the agent has left in its directory, of a container that has ended.
 	Streamer interface {
-		Stream(ctx context.Context, id string) (conn net.Conn, ok bool, err error)
+		Streams(ctx context.Context, id string) (bool, error)
+		Stream(ctx context.Context, id string) (net.Conn, error)
+		End(ctx context.Context, container string) (*agentapi.End, error)
 	}
 )
 
@@ -159,8 +163,9 @@ type Facts struct {
 //   - namespaces of its own, no privileges but Capabilities and no way to new
 //     ones (no-new-privileges), under the engine's seccomp profile;
 //   - no volumes, health checks or host's /etc/hosts of the image's or the engine's;
-//   - it vanishes when the agent ends, is never started anew, and has two seconds
-//     to end when somebody stops it by means of the engine.
+//   - it vanishes when the agent ends, or stays for what the agent has left in it
+//     where nothing is shared; it is never started anew, and has two seconds to end
+//     when somebody stops it by means of the engine.
 type Spec struct {
 	Name, Hostname string
 	Labels         map[string]string
@@ -195,6 +200,7 @@ type Container struct {
 	Ended    bool
 	EndedAt  time.Time
 	ExitCode int
+	Stays    bool // for others to remove it when it has ended, though its end is known
 }
 
 // Event is what an engine tells of a container's life.

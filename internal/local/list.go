@@ -20,6 +20,10 @@ func (a *Adapter) Get(ctx context.Context, id string) (*adapters.Info, error) {
 // existing finds a sandbox of this root that has to be there.
 func (a *Adapter) existing(ctx context.Context, id string) (*sandbox, error) {
 	s, err := a.find(ctx, id)
+	if err == nil && s != nil && s.Ended && s.Stays {
+		a.sweepOne(ctx, id)
+		s = nil
+	}
 	if err == nil && s == nil {
 		err = a.notFound(id)
 	}

@@ -78,10 +78,7 @@ func (c *chronicle) hearOut(id string) {
 
 // hear passes on an agent's journal.
 func (c *chronicle) hear(ctx context.Context, l *listener) {
-	if watch, err := c.watcher.Watch(c.dirs.Sandbox(l.id)); err == nil {
-		_ = watch.Wait(ctx) // it also ends with the directory
-		watch.Close()
-	}
+	c.awaitAgent(ctx, l)
 	client := c.client(l.id)
 	after := agentclient.JournalOptions{Follow: true, Brief: true}
 	for failures := 0; failures < maxFailures; failures++ {
@@ -105,6 +102,26 @@ func (c *chronicle) hear(ctx context.Context, l *listener) {
 	if wanted(soon, l) && l.lost {
 		c.pass(adapters.Event{ID: l.id, Type: adapters.EventLost, Time: time.Now()})
 	}
+}
+
+// awaitAgent waits for the agent's socket, or its directory's end. Where nothing
+// is shared it waits for the engine's word, and the way there for the agent.
+func (c *chronicle) awaitAgent(ctx context.Context, l *listener) {
+	watch, err := c.watcher.Watch(c.dirs.Sandbox(l.id))
+	if err != nil {
+		return
+	}
+	defer watch.Close()
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	asked.Go(func() {
+		if wanted(ctx, l) && c.streams(ctx, l.id) {
+			enough()
+		}
+	})
+	_ = watch.Wait(ctx)
 }
 
 // wanted waits until what a listener hears is wanted, or never will be.

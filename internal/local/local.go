@@ -86,11 +86,25 @@ func New(name string, cfg adapters.Config, engine Engine) *Adapter {
 // streamed asks the engine for the way to an agent before it goes another one.
 func streamed(s Streamer, otherwise agentsock.Dialer) agentsock.Dialer {
 	return func(ctx context.Context, id string) (net.Conn, error) {
-		if conn, ok, err := s.Stream(ctx, id); ok || err != nil {
-			return conn, err
+		streams, err := s.Streams(ctx, id)
+		switch {
+		case err != nil:
+			return nil, err
+		case streams:
+			return s.Stream(ctx, id)
 		}
 		return otherwise(ctx, id)
 	}
+}
+
+// streams reports whether the engine is the way to a sandbox's agent.
+func (a *Adapter) streams(ctx context.Context, id string) bool {
+	s, ok := a.engine.(Streamer)
+	if !ok {
+		return false
+	}
+	streams, err := s.Streams(ctx, id)
+	return err == nil && streams
 }
 
 // Transport reaches an HTTP service inside the sandbox, the agent's or that

@@ -52,7 +52,7 @@ const longestCreation = 2 * time.Minute
 // it then, has had its time or does not know.
 func (s *sandbox) abandoned() bool {
 	const enough = 30 * time.Second
-	return s.info.State == adapters.StateCreating || s.Ended && time.Since(s.EndedAt) > enough
+	return s.info.State == adapters.StateCreating || s.Ended && (s.Stays || time.Since(s.EndedAt) > enough)
 }
 
 // sweepOne removes one sandbox's remains, unless somebody is at work on it.

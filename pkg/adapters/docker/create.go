@@ -58,6 +58,8 @@ func (e *engine) stream(ctx context.Context, conn *connection, c *local.Spec, op
 		return err
 	}
 	options.HostConfig.Mounts = withSudo(c, agent)
+	// What it has to say when it ends is in it, and nowhere else.
+	options.HostConfig.AutoRemove = false
 	options.Config.Labels = maps.Clone(c.Labels)
 	options.Config.Labels[labelStreamed] = "true"
 	return nil

@@ -24,7 +24,9 @@
 // is, gives the socket to that user. Where nothing can be mounted, because the daemon
 // is in a virtual machine, on another one, or its containers' root is nobody
 // here, one exec that stays open carries all connections (internal/bridge).
-// QS_DATA_PLANE=exec or socket overrides what is found out.
+// QS_DATA_PLANE=exec or socket overrides what is found out. What such an agent
+// has to say when it ends is in its container, which therefore stays until a
+// call has read that.
 //
 // # Isolation
 //

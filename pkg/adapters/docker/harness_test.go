@@ -30,7 +30,6 @@ func unreachable(cfg adapters.Config) (adapters.Adapter, error) {
 
 // deviations are cases that look for what there is not, by their text.
 func deviations() map[string]string {
-	const gone = "no last words are left where no directory is shared: the daemon removes all with the container"
 	known := map[string]string{
 		"death is told of a sandbox whose lifetime was over": "a call finds it overdue before its agent does, which counts from when the daemon has started it",
 		"fork leaves nothing when it ends, however it ends":  "the daemon removes no image with its container; the next list does",
@@ -44,17 +43,8 @@ func deviations() map[string]string {
 	known["registries fail in one line to push: one that fails"] = patient
 	known["registries fail in one line to push: one that is something else"] = patient
 	if os.Getenv(dataPlaneVariable) == "exec" {
-		known["death is told of a sandbox that was idle"] = gone
-		known["death is told of a sandbox whose creator is gone"] = gone
-		known["death is told of a sandbox that was killed, with by whom and its last words"] = "an exec is not there as soon as a kill wants to have last words"
 		known["find connect needs no engine"] = "the exec is the engine's"
 		known["name needs no engine to be found"] = "the exec is the engine's"
-		const deaf = "the journal is listened to once the agent's socket appears here"
-		known["events tell the life of a sandbox, whoever causes them"] = deaf
-		known["events tell when the time of a sandbox is up"] = deaf
-		known["events tell of pauses"] = deaf
-		known["events tell what has happened before"] = deaf
-		known["events lose nothing to a slow listener"] = deaf
 	}
 	if !local.UnifiedCgroups() || !hasController("memory") {
 		known["security does not even let root change its control group"] = "above the controllers of cgroup v1, which are closed, runc mounts an open tmpfs"

@@ -44,7 +44,7 @@ func (e *engine) List(ctx context.Context, labels ...string) ([]local.Container,
 // neutral is the container in the words of all engines. Its process is the
 // daemon's to signal, so its number is of no use here.
 func neutral(c *container.Summary) local.Container {
-	n := local.Container{ID: c.ID, Labels: c.Labels, State: stateOf(c.State)}
+	n := local.Container{ID: c.ID, Labels: c.Labels, State: stateOf(c.State), Stays: c.Labels[labelStreamed] != ""}
 	n.Ended = n.State == adapters.StateStopped
 	if len(c.Names) > 0 {
 		n.Name = strings.TrimPrefix(c.Names[0], "/")

@@ -1,12 +1,14 @@
 package docker
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/agentsock"
 	"github.com/quixand/quixand/internal/bridge"
 	"github.com/quixand/quixand/internal/local"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -22,25 +25,13 @@ import (
 // labelStreamed marks the container of a sandbox that shares no directory.
 const labelStreamed = "quixand.docker.streamed"
 
-// Stream leads to an agent through an exec, unless its socket is here. Whether
-// the daemon can share directories matters only for those that are to be made.
-func (e *engine) Stream(ctx context.Context, id string) (net.Conn, bool, error) {
+// Streams reports whether an agent is reached through an exec, which it is unless
+// its socket is here. Whether the daemon can share directories matters only for
+// those that are to be made. The daemon is asked once.
+func (e *engine) Streams(ctx context.Context, id string) (bool, error) {
 	if _, err := os.Lstat(filepath.Join(e.dirs.Sandbox(id), agentapi.SocketName)); err == nil {
-		return nil, false, nil
+		return false, nil
 	}
-	if streamed, err := e.isStreamed(ctx, id); !streamed || err != nil {
-		return nil, false, err
-	}
-	stream, err := e.links.Dial(ctx, id)
-	if err != nil {
-		e.streamed.Delete(id)
-		return nil, true, reachError(err)
-	}
-	return stream, true, nil
-}
-
-// isStreamed asks the daemon once.
-func (e *engine) isStreamed(ctx context.Context, id string) (bool, error) {
 	if _, known := e.streamed.Load(id); known {
 		return true, nil
 	}
@@ -50,6 +41,36 @@ func (e *engine) isStreamed(ctx context.Context, id string) (bool, error) {
 	}
 	e.streamed.Store(id, true)
 	return true, nil
+}
+
+// Stream leads to an agent through an exec.
+func (e *engine) Stream(ctx context.Context, id string) (net.Conn, error) {
+	stream, err := e.links.Dial(ctx, id)
+	if err != nil {
+		e.streamed.Delete(id)
+		return nil, reachError(err)
+	}
+	return stream, nil
+}
+
+// End reads what the agent has left, in a container that stays for that.
+func (e *engine) End(ctx context.Context, id string) (*agentapi.End, error) {
+	conn, err := e.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file := path.Join(agentapi.SocketDir, agentapi.EndName)
+	packed, err := conn.CopyFromContainer(ctx, id, client.CopyFromContainerOptions{SourcePath: file})
+	if err != nil {
+		return nil, mapError(err)
+	}
+	defer packed.Content.Close()
+	const enough = agentapi.MaxEnd + 16<<10 // the archive around it
+	archive := tar.NewReader(io.LimitReader(packed.Content, enough))
+	if _, err := archive.Next(); err != nil {
+		return nil, err
+	}
+	return agentsock.ParseEnd(archive)
 }
 
 // sandbox finds the container of a sandbox of this root, or nil.
