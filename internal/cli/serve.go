@@ -14,6 +14,7 @@ import (
 
 	"github.com/quixand/quixand/internal/apikeys"
 	"github.com/quixand/quixand/internal/server"
+	"github.com/quixand/quixand/internal/traces"
 )
 
 const serveHelp = `Answer E2B's API for this machine, so that programs written for E2B's SDKs run
@@ -27,7 +28,9 @@ here:
 Both planes are at one address, which is on this machine alone unless there is a
 certificate. Keys for others are made by qs serve keys create. Each key has
 sandboxes of its own. They live on when the server ends, and are there again
-when it is back.`
+when it is back.
+
+OpenTelemetry's variables (OTEL_EXPORTER_OTLP_ENDPOINT) say where traces go.`
 
 type serveOptions struct {
 	app       *App
@@ -77,6 +80,10 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if config.Audit, endAudit, err = o.openAudit(); err != nil {
 		return err
 	}
+	var endTraces func() error
+	if config.Traces, endTraces, err = traces.Start(ctx, "qs-serve", o.app.Getenv, config.Log); err != nil {
+		return err
+	}
 	listeners, err := o.listen(ctx)
 	if err != nil {
 		return err
@@ -93,7 +100,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	// Unset, for no child of ours is to speak for us. Without systemd it is nothing.
 	_, _ = daemon.SdNotify(true, daemon.SdNotifyReady)
 	err = s.Serve(ctx, listeners...)
-	return errors.Join(err, endMonitor(), endAudit())
+	return errors.Join(err, endMonitor(), endTraces(), endAudit())
 }
 
 // config is all but what has to be closed again.

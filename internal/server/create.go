@@ -61,7 +61,7 @@ func (s *Server) create(c *call, req *newSandbox, timeout time.Duration) error {
 		return err
 	}
 	defer release()
-	sb, err := s.launch(c, opts, func(ctx context.Context) (*quixand.Sandbox, error) { return s.cfg.Client.Create(ctx, opts) })
+	sb, err := s.launch(c, c, opts, func(ctx context.Context) (*quixand.Sandbox, error) { return s.cfg.Client.Create(ctx, opts) })
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/quixand/quixand/internal/auditlog"
 )
 
@@ -47,16 +49,17 @@ func deny(w http.ResponseWriter) {
 	}
 }
 
-// observed tells the audit log and the meters of every call of the control plane.
+// observed tells the audit log, the meters and the client's trace of every call of the control plane.
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		x := &exchange{ResponseWriter: w}
+		r, span := s.beginSpan(r)
 		defer func() {
 			if x.status == 0 { // the handler did not come to its end
 				x.status = statusGone
 			}
-			s.conclude(x, r, began)
+			s.conclude(x, r, span, began)
 		}()
 		next.ServeHTTP(x, r)
 		if x.status == 0 {
@@ -65,17 +68,22 @@ func (s *Server) observed(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) conclude(x *exchange, r *http.Request, began time.Time) {
+func (s *Server) conclude(x *exchange, r *http.Request, span trace.Span, began time.Time) {
 	took := time.Since(began)
 	method, route := methodOf(r), s.routeOf(r)
 	s.meters.call(method, route, x, took)
+	endSpan(span, method, route, x)
 	if x.passed {
 		return
 	}
-	s.note(&auditlog.Entry{
+	e := &auditlog.Entry{
 		Time: began, Plane: auditlog.Control, Key: x.key, Remote: s.cfg.Proxies.clientOf(r),
 		Method: method, Route: route, Sandbox: x.sandbox, Status: x.status, Took: inMilliseconds(took),
-	})
+	}
+	if of := span.SpanContext(); of.IsValid() {
+		e.Trace = of.TraceID().String()
+	}
+	s.note(e)
 }
 
 func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -149,10 +149,13 @@ func outcome(err error) string {
 	}
 }
 
-// launch measures the creation of a sandbox.
-func (s *Server) launch(c *call, opts *quixand.Options, create func(context.Context) (*quixand.Sandbox, error)) (*quixand.Sandbox, error) {
+// launch measures the creation of a sandbox. What it is created by gets the
+// context.
+func (s *Server) launch(ctx context.Context, c *call, opts *quixand.Options, create func(context.Context) (*quixand.Sandbox, error)) (*quixand.Sandbox, error) {
 	began := time.Now()
-	sb, err := create(c)
+	ctx, end := s.creationSpan(ctx, opts)
+	sb, err := create(ctx)
+	end(err)
 	s.meters.creations.WithLabelValues(outcome(err)).Observe(time.Since(began).Seconds())
 	if err == nil {
 		c.w.sandbox = sb.ID()

@@ -62,12 +62,12 @@ func (s *Server) createOnce(ctx context.Context, c *call, spec *serverapi.Spec, 
 		return nil, err
 	}
 	defer release()
-	var sb *quixand.Sandbox
-	if spec.Fork != "" {
-		sb, err = s.cfg.Client.Fork(ctx, spec.Fork, opts)
-	} else {
-		sb, err = s.cfg.Client.Create(ctx, opts)
-	}
+	sb, err := s.launch(ctx, c, opts, func(ctx context.Context) (*quixand.Sandbox, error) {
+		if spec.Fork != "" {
+			return s.cfg.Client.Fork(ctx, spec.Fork, opts)
+		}
+		return s.cfg.Client.Create(ctx, opts)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/quixand/quixand/internal/apikeys"
 	"github.com/quixand/quixand/internal/auditlog"
@@ -44,8 +45,9 @@ type Config struct {
 	// 10 s.
 	Drain time.Duration
 
-	Audit   *auditlog.Log // nil keeps nothing
-	Proxies Proxies       // in front of the server
+	Traces  trace.TracerProvider // nil makes no spans
+	Audit   *auditlog.Log        // nil keeps nothing
+	Proxies Proxies              // in front of the server
 }
 
 // readTimeout is the ReadTimeout of who does not say.
@@ -59,6 +61,7 @@ type Server struct {
 	builds  *builds
 	rates   rates
 	meters  *meters
+	tracer  trace.Tracer // nil: none
 	pending pending
 	control http.Handler
 	proxy   *proxy
@@ -90,6 +93,9 @@ func New(cfg Config) *Server {
 	s.proxy = newProxy(s.boxes, cfg.Log)
 	s.proxy.readTimeout = cfg.ReadTimeout
 	s.meters = newMeters(s)
+	if cfg.Traces != nil {
+		s.tracer = cfg.Traces.Tracer(tracerName)
+	}
 	s.control = s.observed(s.routes())
 	return s
 }

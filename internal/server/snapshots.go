@@ -135,7 +135,7 @@ func (s *Server) fork(c *call) error {
 	}
 	results := make([]result, req.Count)
 	for i := range results {
-		sb, err := s.launch(c, &opts, func(ctx context.Context) (*quixand.Sandbox, error) { return s.cfg.Client.Fork(ctx, x.id, &opts) })
+		sb, err := s.launch(c, c, &opts, func(ctx context.Context) (*quixand.Sandbox, error) { return s.cfg.Client.Fork(ctx, x.id, &opts) })
 		if err != nil {
 			results[i].Error = map[string]any{"code": statusOf(err), "message": textOf(err)}
 			continue
