@@ -44,6 +44,7 @@ func (s *Server) open() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /healthz":              healthy,
 		"GET /readyz":               s.ready,
+		"GET /openapi.yaml":         serveOpenAPI,
 		"/files":                    s.serveLink,
 		"PUT /uploads/{key}/{hash}": s.uploads.receive,
 	}

@@ -110,7 +110,13 @@ func (w *world) ask(method, path, body string, headers ...string) *answer {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return &answer{resp, bytes.TrimSpace(text)}
+	a := &answer{resp, bytes.TrimSpace(text)}
+	if isControl(resp.Request) {
+		if err := conforms(a); err != nil {
+			w.Errorf("%s %s: %d: %s: %v", method, path, resp.StatusCode, a.body, err)
+		}
+	}
+	return a
 }
 
 // call is ask with the first key, and an answer that is expected.
