@@ -14,7 +14,8 @@ build: ## bin/qs and bin/qs-agent: static, stripped, reproducible
 
 # The agent is put in from bin/, and the source tree is left as it is.
 release: build ## bin/release/qs: one file that needs no agent beside it
-	mkdir -p out && echo '{"Replace":{"$(CURDIR)/internal/agentbin/qs-agent":"$(CURDIR)/bin/qs-agent"}}' >out/overlay.json
+	mkdir -p out && gzip -9nc bin/qs-agent >out/qs-agent.gz
+	echo '{"Replace":{"$(CURDIR)/internal/agentbin/qs-agent.gz":"$(CURDIR)/out/qs-agent.gz"}}' >out/overlay.json
 	$(static) go build -tags=embedagent -overlay=out/overlay.json -ldflags='-s -w' -o bin/release/qs ./cmd/qs
 
 demo: build ## the main job, step by step, on real rootless Podman
