@@ -217,7 +217,7 @@ func (m mount) harmless() bool {
 	switch m.Type {
 	case "proc", "sysfs", "devpts", "mqueue", "cgroup2", "cgroup":
 		return true
-	case "overlay", "fuse.fuse-overlayfs":
+	case "overlay", "fuse.fuse-overlayfs", "btrfs":
 		return m.Point == "/"
 	}
 	return enginesOwn.MatchString(m.Point) || m.Type == "tmpfs" && m.Root == "/"

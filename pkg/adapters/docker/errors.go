@@ -42,6 +42,8 @@ var rules = []local.Rule{
 	local.Means(adapters.ErrConflict, "", "is not paused"),
 	local.Means(adapters.ErrConflict, "", "is not running"),
 
+	// Podman answers 500 for one that goes while it is looked at.
+	local.Means(adapters.ErrNotFound, "", "no such container"),
 	local.Means(adapters.ErrNotFound, hintImage, "no such image"),
 	local.Means(adapters.ErrNotFound, hintTag, "manifest unknown"),
 	local.Means(adapters.ErrNotFound, hintLogin, "repository does not exist"),

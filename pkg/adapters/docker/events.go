@@ -27,6 +27,9 @@ var eventTypes = map[events.Action]adapters.EventType{
 	events.ActionDie:     adapters.EventDied,
 	events.ActionDestroy: adapters.EventRemoved,
 	events.ActionOOM:     adapters.EventMemory,
+
+	// Podman's, behind the same API.
+	events.ActionRemove: adapters.EventRemoved,
 }
 
 // errAnswerEnded is the end of one answer.

@@ -2,9 +2,7 @@ package docker
 
 import (
 	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -19,13 +17,13 @@ import (
 var _ = contract.DescribeAdapter(Name, contract.Harness{
 	New:   open,
 	Image: os.Getenv("QS_IMAGE"),
-	Claims: []contract.Capability{
+	Claims: without(lacking(),
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
 		contract.Isolation, contract.Networks, contract.RootUser, contract.Sudo, contract.Users, contract.Python,
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
 		contract.ImageBuilder,
 		contract.MemoryLimit, contract.CPULimit, contract.PIDsLimit,
-	},
+	),
 	SameKernel:  true,
 	Loopback:    true,
 	QS:          enginetest.BuiltQS(),
@@ -39,6 +37,11 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 	Deviations:  deviations(),
 })
 
+// without leaves capabilities out.
+func without(lacking []contract.Capability, all ...contract.Capability) []contract.Capability {
+	return slices.DeleteFunc(all, func(c contract.Capability) bool { return slices.Contains(lacking, c) })
+}
+
 func TestContract(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "docker")
@@ -50,16 +53,5 @@ func TestContractByExec(t *testing.T) {
 	if os.Getenv(dataPlaneVariable) != "" {
 		t.Skip("lacks a choice: one way to the agent is asked for")
 	}
-	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
-		return !strings.HasPrefix(arg, "-ginkgo.") && !strings.HasPrefix(arg, "-test.v")
-	})
-	if len(args) == 0 || !strings.Contains(strings.Join(args, " "), "focus") {
-		args = append(args, "-ginkgo.focus=docker (claims|create|commands|files|streams|security|network)")
-	}
-	again := exec.CommandContext(t.Context(), os.Args[0], append(args, "-test.run=^TestContract$")...)
-	again.Env = append(os.Environ(), dataPlaneVariable+"=exec")
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	if err := again.Run(); err != nil {
-		t.Error(err)
-	}
+	runAgain(t, "claims|create|commands|files|streams|security|network|events|death|kill|an ephemeral", dataPlaneVariable+"=exec")
 }
