@@ -46,6 +46,11 @@ func (s *Server) handler(h func(*call) error) http.Handler {
 		}
 		if err != nil {
 			s.cfg.Log.Debug("a call failed", "route", s.routeOf(r), "error", err)
+			if r.Context().Err() != nil {
+				// Who has only closed their end of the connection still reads.
+				writeError(w, statusGone, "the client has closed the connection")
+				return
+			}
 			writeFailure(w, err)
 		}
 	})

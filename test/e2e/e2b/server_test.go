@@ -24,18 +24,20 @@ type server struct {
 }
 
 // serve starts a server at a port that is free.
-func serve(ctx SpecContext) *server {
-	cmd := command(context.WithoutCancel(ctx), "serve", "--listen=127.0.0.1:0")
+func serve(ctx SpecContext, flags ...string) *server {
+	cmd := command(context.WithoutCancel(ctx), append([]string{"serve", "--listen=127.0.0.1:0"}, flags...)...)
 	cmd.Env = append(cmd.Env, "QS_SERVE_API_KEY="+ownKey)
 	pipe, err := cmd.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())
 	Expect(cmd.Start()).To(Succeed())
 	DeferCleanup(func() { _ = cmd.Process.Kill() }) // where it is not stopped
 	log := bufio.NewReader(pipe)
-	line, err := log.ReadString('\n')
-	Expect(err).NotTo(HaveOccurred(), line)
-	_, address, found := strings.Cut(strings.TrimSpace(line), "listens at ")
-	Expect(found).To(BeTrue(), line)
+	var address string
+	for found := false; !found; {
+		line, err := log.ReadString('\n')
+		Expect(err).NotTo(HaveOccurred(), line)
+		_, address, found = strings.Cut(strings.TrimSpace(line), "listens at ")
+	}
 	s := &server{"http://" + address, cmd, make(chan struct{})}
 	go func() {
 		defer close(s.logged)
