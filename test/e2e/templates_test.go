@@ -23,6 +23,8 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+
+	"github.com/quixand/quixand/internal/local/enginetest"
 )
 
 var _ = Describe("qs templates", needsEngine, func() {
@@ -37,22 +39,26 @@ var _ = Describe("qs templates", needsEngine, func() {
 		DeferCleanup(func(ctx SpecContext) { qs(ctx, "templates", "rm", "--force", name) })
 	})
 
-	It("builds a directory with an e2b.Dockerfile, lists it, has sandboxes begin with it, and removes it", limit, func(ctx SpecContext) {
-		recipe("RUN echo made >/made\n")
-		ref := strings.TrimSpace(ok(ctx, "templates", "build", dir, "--name", name, "--quiet"))
-		Expect(ref).To(HavePrefix("localhost/quixand/" + name + ":"))
-		Expect(ok(ctx, "templates", "ls")).To(ContainSubstring(name))
-		id := ok(ctx, "create", "--template", name, "--quiet")
-		Expect(ok(ctx, "exec", id, "--", "cat", "/made")).To(Equal("made"))
-		Expect(ok(ctx, "status", id)).To(ContainSubstring(ref))
-		ok(ctx, "kill", id)
-		Expect(ok(ctx, "run", "--template", name, "--", "cat", "/made")).To(Equal("made"))
-		Expect(ok(ctx, "templates", "show", "--containerfile", name)).To(HaveSuffix("RUN echo made >/made"))
-		ok(ctx, "templates", "rm", name)
-		out := qs(ctx, "templates", "show", name)
-		Expect(out.Code).To(Equal(3))
-		Expect(out.Stderr).To(HavePrefix("qs: get template: no template " + name))
-	})
+	for _, engine := range []string{"podman", "docker"} {
+		It("builds a directory with an e2b.Dockerfile, lists it, has sandboxes begin with it, and removes it: "+engine, limit, func(ctx SpecContext) {
+			use(ctx, engine)
+			DeferCleanup(func(ctx SpecContext) { qs(ctx, "templates", "rm", "--force", name) })
+			recipe("RUN echo made >/made\n")
+			ref := strings.TrimSpace(ok(ctx, "templates", "build", dir, "--name", name, "--quiet"))
+			Expect(ref).To(HavePrefix("localhost/quixand/" + name + ":"))
+			Expect(ok(ctx, "templates", "ls")).To(ContainSubstring(name))
+			id := ok(ctx, "create", "--template", name, "--quiet")
+			Expect(ok(ctx, "exec", id, "--", "cat", "/made")).To(Equal("made"))
+			Expect(ok(ctx, "status", id)).To(ContainSubstring(ref))
+			ok(ctx, "kill", id)
+			Expect(ok(ctx, "run", "--template", name, "--", "cat", "/made")).To(Equal("made"))
+			Expect(ok(ctx, "templates", "show", "--containerfile", name)).To(HaveSuffix("RUN echo made >/made"))
+			ok(ctx, "templates", "rm", name)
+			out := qs(ctx, "templates", "show", name)
+			Expect(out.Code).To(Equal(3))
+			Expect(out.Stderr).To(HavePrefix("qs: get template: no template " + name))
+		})
+	}
 	It("prints the steps as lines where there is no terminal, and builds once", limit, func(ctx SpecContext) {
 		recipe("RUN echo one\n")
 		first := qs(ctx, "templates", "build", dir, "--name", name)
@@ -219,3 +225,15 @@ var _ = Describe("qs templates", needsEngine, func() {
 		Expect(qs(ctx, "templates", "build", filepath.Join(dir, "none")).Code).To(Equal(3))
 	})
 })
+
+// use has a case run on an engine, or skips it where there is none.
+func use(ctx context.Context, engine string) {
+	GinkgoHelper()
+	if err := enginetest.CLI(engine).Available(ctx); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), engine) {
+			Fail(err.Error())
+		}
+		Skip("lacks " + engine + ": " + err.Error())
+	}
+	GinkgoT().Setenv("QS_RUNTIME", engine)
+}
