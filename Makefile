@@ -35,8 +35,9 @@ test-limits: release ## memory, processor and process limits, under a kernel of 
 		hack/limits-host go test -p=1 -timeout=15m -tags=$(tags) -run='^(TestContract|TestEndToEnd)$$' \
 		./pkg/adapters/podman ./test/e2e -ginkgo.label-filter=limits -ginkgo.fail-on-empty
 
-crash: build ## 500 clients killed at any moment, and what is left counted
+crash: release ## 500 clients and 50 servers killed at any moment, and what is left counted
 	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 -crowd=200 $(CRASH)
+	hack/with-host go test -timeout=30m -v -count=1 ./test/e2e/e2b -restarts=50 -ginkgo.focus='a server that is killed'
 
 soak: build ## 2,000 sandboxes created, used and killed, and what the host has lost by it
 	hack/with-host go test -timeout=90m -v -count=1 -run=Soak ./test/crash -cycles=2000 $(SOAK)
