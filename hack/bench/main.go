@@ -43,6 +43,7 @@ func run(ctx context.Context) error {
 		boxes   = flag.Int("sandboxes", 100, "the largest number of idle sandboxes to weigh")
 		crowd   = flag.Int("crowd", 200, "sandboxes to create, half of them at once, and to list")
 		streams = flag.Int("streams", 500, "idle streams through qs serve")
+		perBox  = flag.Int("streams-each", 25, "of these, to one sandbox")
 	)
 	flag.Parse()
 	qsPath, err := filepath.Abs(*qs)
@@ -54,7 +55,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	b.idle, b.soak, b.boxes, b.crowd, b.streams = *idle, *soak, *boxes, *crowd, *streams
+	b.idle, b.soak, b.boxes, b.crowd = *idle, *soak, *boxes, *crowd
+	b.streams, b.perSandbox = *streams, *perBox
 
 	b.header()
 	for _, g := range groups {
@@ -106,11 +108,13 @@ type bench struct {
 	scale  float64
 	tmp    string
 
-	idle    bool
-	soak    int
-	boxes   int
-	crowd   int
-	streams int
+	idle  bool
+	soak  int
+	boxes int
+	crowd int
+
+	streams    int
+	perSandbox int
 
 	started time.Time
 	rows    []row

@@ -38,7 +38,7 @@ func (b *bench) startSDK(ctx context.Context, s *server) (*sdk, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "node", script)
-	cmd.Env = append(os.Environ(), "E2B_API_URL="+s.url.String(), "E2B_SANDBOX_URL="+s.url.String(), "E2B_API_KEY="+serverKey)
+	cmd.Env = append(os.Environ(), "E2B_API_URL="+s.url, "E2B_SANDBOX_URL="+s.url, "E2B_API_KEY="+serverKey)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -25,9 +25,11 @@ async function fetched() {
       'Content-Type': 'application/connect+json',
       'E2b-Sandbox-Id': sandbox.sandboxId,
       'E2b-Sandbox-Port': '49983',
+      'X-Access-Token': sandbox.envdAccessToken,
     },
     body: start,
   })
+  if (!answer.ok) throw new Error(await answer.text())
   await answer.arrayBuffer()
 }
 
@@ -38,6 +40,8 @@ const acts = {
   fetch: fetched,
   write: async () => void (await sandbox.files.write('64MiB', data)),
   read: async () => void (await sandbox.files.read('64MiB', { format: 'bytes' })),
+  post: async (url) => void (await (await fetch(url, { method: 'POST', body: data })).text()),
+  get: async (url) => void (await (await fetch(url)).arrayBuffer()),
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -25,15 +25,11 @@ func withServer(run func(context.Context, *bench, *server) error) func(context.C
 // benchServe: what qs serve puts between a client and a sandbox, by the same calls of the library on the same sandbox, straight and
 // through the server.
 func benchServe(ctx context.Context, b *bench, s *server) error {
-	straight, err := s.sandbox(ctx, b.client)
+	straight, through, err := b.sandboxOf(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer discard(ctx, straight)
-	through, err := s.client.Connect(ctx, straight.ID())
-	if err != nil {
-		return err
-	}
 	t, err := inTurn(b.n(500),
 		func() error { return runTrue(ctx, straight) },
 		func() error { return runTrue(ctx, through) },
@@ -63,4 +59,17 @@ func benchServe(ctx context.Context, b *bench, s *server) error {
 	b.report("256 MiB up through qs serve", "ms", t[1], "256 MiB up", t[0], ratioAtMost(asFast))
 	b.report("256 MiB read through qs serve", "ms", t[3], "256 MiB read", t[2], ratioAtMost(asFast))
 	return nil
+}
+
+// sandboxOf gives a sandbox of the server's: straight, and through the server.
+func (b *bench) sandboxOf(ctx context.Context, s *server) (straight, through *quixand.Sandbox, err error) {
+	through, err = s.client.Create(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	straight, err = b.client.Connect(ctx, through.ID())
+	if err != nil {
+		discard(ctx, through)
+	}
+	return straight, through, err
 }
