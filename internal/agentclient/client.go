@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	"connectrpc.com/connect"
 
@@ -38,7 +39,18 @@ const (
 // and holds nothing but the RoundTripper's idle connections.
 type Client struct {
 	rt http.RoundTripper
+	// A server has a client for every sandbox, and most make no such call: the
+	// procedures take 40 KiB.
+	procedures func() *procedures
+}
 
+// New returns a Client of the agent that rt reaches.
+func New(rt http.RoundTripper) *Client {
+	return &Client{rt, sync.OnceValue(func() *procedures { return newProcedures(rt) })}
+}
+
+// procedures are the calls of E2B's Connect services.
+type procedures struct {
 	start       *connect.Client[process.StartRequest, process.StartResponse]
 	connect     *connect.Client[process.ConnectRequest, process.ConnectResponse]
 	list        *connect.Client[process.ListRequest, process.ListResponse]
@@ -56,11 +68,8 @@ type Client struct {
 	watch   *connect.Client[filesystem.WatchDirRequest, filesystem.WatchDirResponse]
 }
 
-// New returns a Client of the agent that rt reaches.
-func New(rt http.RoundTripper) *Client {
-	return &Client{
-		rt: rt,
-
+func newProcedures(rt http.RoundTripper) *procedures {
+	return &procedures{
 		start:       stream[process.StartRequest, process.StartResponse](rt, procconnect.ProcessStartProcedure),
 		connect:     stream[process.ConnectRequest, process.ConnectResponse](rt, procconnect.ProcessConnectProcedure),
 		list:        silent[process.ListRequest, process.ListResponse](rt, procconnect.ProcessListProcedure),

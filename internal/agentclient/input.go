@@ -25,7 +25,7 @@ type Input struct {
 // OpenInput opens the input of a process, its terminal's when it runs on one.
 // ctx bounds the stream.
 func (c *Client) OpenInput(ctx context.Context, sel Selector, terminal bool) (*Input, error) {
-	i := &Input{ctx: ctx, stream: c.streamInput.CallClientStream(ctx), terminal: terminal}
+	i := &Input{ctx: ctx, stream: c.procedures().streamInput.CallClientStream(ctx), terminal: terminal}
 	conn, err := i.stream.Conn()
 	if err != nil {
 		return nil, mapError(ctx, err)
@@ -77,7 +77,7 @@ func (c *Client) SendInput(ctx context.Context, sel Selector, data []byte, termi
 	for len(data) > 0 {
 		chunk := data[:min(maxInput, len(data))]
 		msg := &process.SendInputRequest{Process: sel.proto(), Input: input(chunk, terminal)}
-		if _, err := exchange(ctx, ctx, c.sendInput, msg, nil); err != nil {
+		if _, err := exchange(ctx, ctx, c.procedures().sendInput, msg, nil); err != nil {
 			return err
 		}
 		data = data[len(chunk):]
@@ -94,6 +94,6 @@ func input(data []byte, terminal bool) *process.ProcessInput {
 
 // CloseStdin ends the process's standard input.
 func (c *Client) CloseStdin(ctx context.Context, sel Selector) error {
-	_, err := unary(ctx, c.closeStdin, &process.CloseStdinRequest{Process: sel.proto()})
+	_, err := unary(ctx, c.procedures().closeStdin, &process.CloseStdinRequest{Process: sel.proto()})
 	return err
 }

@@ -71,7 +71,7 @@ func (c *Client) Start(ctx context.Context, s *Start) (*Output, error) {
 	if s.KillOnDisconnect {
 		req.Header().Set(agentapi.HeaderOnDisconnect, agentapi.OnDisconnectKill)
 	}
-	return openOutput(ctx, c.start, req, (*process.StartResponse).GetEvent)
+	return openOutput(ctx, c.procedures().start, req, (*process.StartResponse).GetEvent)
 }
 
 // milliseconds is a timeout as Connect's header has it: at least one, at most
@@ -95,7 +95,7 @@ func (c *Client) Attach(ctx context.Context, sel Selector, offset int64) (*Outpu
 	if offset != FromNow {
 		req.Header().Set(agentapi.HeaderOffset, strconv.FormatInt(offset, 10))
 	}
-	out, err := openOutput(ctx, c.connect, req, (*process.ConnectResponse).GetEvent)
+	out, err := openOutput(ctx, c.procedures().connect, req, (*process.ConnectResponse).GetEvent)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func beginning(header string, asked int64) (int64, error) {
 
 // Processes lists the running processes that were started through the agent.
 func (c *Client) Processes(ctx context.Context) ([]*process.ProcessInfo, error) {
-	res, err := unary(ctx, c.list, &process.ListRequest{})
+	res, err := unary(ctx, c.procedures().list, &process.ListRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +136,12 @@ func (c *Client) Processes(ctx context.Context) ([]*process.ProcessInfo, error) 
 // Signal sends a signal to the process's group. Numbers beside E2B's two are
 // an extension that foreign agents refuse.
 func (c *Client) Signal(ctx context.Context, sel Selector, sig syscall.Signal) error {
-	_, err := unary(ctx, c.sendSignal, &process.SendSignalRequest{Process: sel.proto(), Signal: process.Signal(sig)})
+	_, err := unary(ctx, c.procedures().sendSignal, &process.SendSignalRequest{Process: sel.proto(), Signal: process.Signal(sig)})
 	return err
 }
 
 // Resize gives the process's terminal a new size.
 func (c *Client) Resize(ctx context.Context, sel Selector, size TerminalSize) error {
-	_, err := unary(ctx, c.update, &process.UpdateRequest{Process: sel.proto(), Pty: size.proto()})
+	_, err := unary(ctx, c.procedures().update, &process.UpdateRequest{Process: sel.proto(), Pty: size.proto()})
 	return err
 }

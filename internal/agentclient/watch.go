@@ -22,7 +22,7 @@ func (c *Client) Watch(ctx context.Context, path string, recursive bool, started
 	dog := newWatchdog(ctx)
 	defer dog.end()
 	req := connect.NewRequest(&filesystem.WatchDirRequest{Path: path, Recursive: recursive})
-	s, err := c.watch.CallServerStream(dog.ctx, req)
+	s, err := c.procedures().watch.CallServerStream(dog.ctx, req)
 	if err != nil {
 		return dog.explain(err)
 	}

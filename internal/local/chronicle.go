@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 // Events streams what happens to the sandboxes of this root: what the engine
 // tells, why it happened, and what the agents tell. No file or process of ours
 // takes part in it, so it also sees what others do.
-func (a *Adapter) Events(ctx context.Context, since time.Time) iter.Seq2[adapters.Event, error] {
+func (a *Adapter) Events(ctx context.Context, since time.Time, only ...adapters.EventType) iter.Seq2[adapters.Event, error] {
 	return func(yield func(adapters.Event, error) bool) {
 		if since.IsZero() {
 			// The engine takes a moment to listen; what happens meanwhile counts.
 			since = time.Now()
 		}
-		c := newChronicle(ctx, a, since)
+		c := newChronicle(ctx, a, since, only)
 		defer c.end()
 		for event := range c.news {
 			if !yield(event, nil) {
@@ -41,6 +42,7 @@ type chronicle struct {
 	cancel context.CancelFunc
 	since  time.Time
 	began  time.Time
+	only   []adapters.EventType // empty for all
 
 	news    chan adapters.Event
 	err     error // set before news is closed
@@ -54,9 +56,9 @@ type chronicle struct {
 // for what they know, though nobody hears it yet: their sandboxes may end.
 const maxNews = 1 << 10
 
-func newChronicle(ctx context.Context, a *Adapter, since time.Time) *chronicle {
+func newChronicle(ctx context.Context, a *Adapter, since time.Time, only []adapters.EventType) *chronicle {
 	c := &chronicle{
-		Adapter: a, since: since, began: time.Now(),
+		Adapter: a, since: since, began: time.Now(), only: only,
 		news: make(chan adapters.Event, maxNews), listeners: make(map[string]*listener),
 	}
 	c.ctx, c.cancel = context.WithCancel(ctx)
@@ -78,6 +80,32 @@ func (c *chronicle) end() {
 
 // tell follows the engine until it, or the caller, has enough.
 func (c *chronicle) tell() error {
+	if c.asksAgents() {
+		if err := c.listenToAll(); err != nil {
+			return err
+		}
+	}
+	s := &eventStream{Adapter: c.Adapter, since: c.since, told: make(map[adapters.Event]bool)}
+	return s.follow(c.ctx, c.engineTold)
+}
+
+// asksAgents reports whether anything is wanted that agents tell. Each would be
+// listened to over a connection of its own, and tells every command.
+func (c *chronicle) asksAgents() bool {
+	for _, t := range recordTypes {
+		if c.wants(t) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chronicle) wants(t adapters.EventType) bool {
+	return len(c.only) == 0 || slices.Contains(c.only, t)
+}
+
+// listenToAll listens to the agents that there are, and that will be.
+func (c *chronicle) listenToAll() error {
 	if err := c.watchDirectories(); err != nil {
 		// Whoever is heard of late tells late, or no more.
 		c.log.Warn("events: short-lived sandboxes may not be heard", "error", err)
@@ -91,17 +119,18 @@ func (c *chronicle) tell() error {
 			c.listen(s.info.ID).begin()
 		}
 	}
-	s := &eventStream{Adapter: c.Adapter, since: c.since, told: make(map[adapters.Event]bool)}
-	return s.follow(c.ctx, c.engineTold)
+	return nil
 }
 
 // engineTold passes on what the engine has told, after what belongs before it.
 func (c *chronicle) engineTold(event adapters.Event) bool {
 	switch event.Type {
 	case adapters.EventStarted:
-		l := c.listen(event.ID)
-		l.lost = event.Time.After(c.began)
-		defer l.begin()
+		if c.asksAgents() {
+			l := c.listen(event.ID)
+			l.lost = event.Time.After(c.began)
+			defer l.begin()
+		}
 	case adapters.EventDied:
 		c.hearOut(event.ID)
 		ended := c.explain(event)
@@ -116,6 +145,9 @@ func (c *chronicle) engineTold(event adapters.Event) bool {
 }
 
 func (c *chronicle) pass(event adapters.Event) bool {
+	if !c.wants(event.Type) {
+		return true
+	}
 	select {
 	case c.news <- event:
 		return true

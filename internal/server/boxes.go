@@ -335,7 +335,7 @@ func (b *boxes) followOnce(ctx context.Context) error {
 	if err := b.sync(ctx); err != nil {
 		return err
 	}
-	for event, err := range b.client.Events(ctx, since) {
+	for event, err := range b.client.Events(ctx, since, followed...) {
 		if err != nil {
 			return err
 		}
@@ -343,6 +343,9 @@ func (b *boxes) followOnce(ctx context.Context) error {
 	}
 	return errors.New("the events have ended")
 }
+
+// followed is what changes a box. None of it has to be asked of agents.
+var followed = []adapters.EventType{adapters.EventDied, adapters.EventRemoved, adapters.EventPaused, adapters.EventResumed}
 
 func (b *boxes) hear(event quixand.Event) {
 	switch event.Type {

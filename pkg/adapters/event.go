@@ -11,9 +11,10 @@ import (
 // has happened since a time, as far as the engine remembers; zero is now. It
 // ends with ctx or after its first error. What happens to one sandbox comes in
 // order; nothing is lost or told twice, though the engine be restarted
-// meanwhile, but for what [EventLost] tells of.
+// meanwhile, but for what [EventLost] tells of. Where types are named, others are
+// left out: to hear of what happens inside sandboxes costs something for each.
 type EventStreamer interface {
-	Events(ctx context.Context, since time.Time) iter.Seq2[Event, error]
+	Events(ctx context.Context, since time.Time, only ...EventType) iter.Seq2[Event, error]
 }
 
 // Event is one change in the life of a sandbox.

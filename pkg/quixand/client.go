@@ -244,16 +244,16 @@ func (c *Client) kill(ctx context.Context, id string, opts adapters.KillOptions)
 // Events streams what happens to the sandboxes of this Quixand root, whoever
 // causes it, until ctx ends; see [adapters.EventStreamer]. It begins with what
 // has happened since a time, as far as that is remembered; zero is now. Who
-// takes the events slowly gets them late. ErrUnsupported where the engine
-// cannot tell.
-func (c *Client) Events(ctx context.Context, since time.Time) iter.Seq2[Event, error] {
+// takes the events slowly gets them late. Those of some types only take less of
+// program and sandboxes. ErrUnsupported where the engine cannot tell.
+func (c *Client) Events(ctx context.Context, since time.Time, only ...adapters.EventType) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		streamer, ok := c.adapter.(adapters.EventStreamer)
 		if !ok {
 			yield(Event{}, c.wrap("events", "", errNoEvents))
 			return
 		}
-		for event, err := range streamer.Events(ctx, since) {
+		for event, err := range streamer.Events(ctx, since, only...) {
 			if !yield(event, c.wrap("events", "", err)) {
 				return
 			}

@@ -71,6 +71,19 @@ func describeEvents(f *fixture) {
 			events.expect(ctx, gone, gstruct.Fields{"Type": Equal(adapters.EventKilled)})
 			f.stream(ctx, before).skipTo(ctx, b, adapters.EventExec)
 		})
+		it("tell no more than what is wanted", func(ctx SpecContext) {
+			events := f.events(ctx, time.Time{}, adapters.EventCreated, adapters.EventExec, adapters.EventRemoved)
+			engines := f.events(ctx, time.Time{}, adapters.EventDied, adapters.EventRemoved)
+			b := f.create(ctx, nil)
+			b.sh(ctx, "true")
+			Expect(b.Kill(ctx)).To(Succeed())
+			for _, t := range []adapters.EventType{adapters.EventCreated, adapters.EventExec, adapters.EventRemoved} {
+				events.expect(ctx, b, gstruct.Fields{"Type": Equal(t)})
+			}
+			for _, t := range []adapters.EventType{adapters.EventDied, adapters.EventRemoved} {
+				engines.expect(ctx, b, gstruct.Fields{"Type": Equal(t)})
+			}
+		})
 		it("lose nothing to a slow listener", func(ctx SpecContext) {
 			events := f.events(ctx, time.Time{})
 			b := f.create(ctx, nil)
@@ -92,9 +105,9 @@ type stream struct{ events chan adapters.Event }
 // events is a stream that has begun: an engine tells what happens from some moment
 // on and does not say when that is, so sandboxes come and go until the first
 // one is told.
-func (f *fixture) events(ctx context.Context, since time.Time) *stream {
+func (f *fixture) events(ctx context.Context, since time.Time, only ...adapters.EventType) *stream {
 	GinkgoHelper()
-	s := f.stream(ctx, since)
+	s := f.stream(ctx, since, only...)
 	for {
 		b := f.create(ctx, nil)
 		Expect(b.Kill(ctx)).To(Succeed())
@@ -121,14 +134,14 @@ func (s *stream) tells(ctx context.Context, b *box) bool {
 	}
 }
 
-func (f *fixture) stream(ctx context.Context, since time.Time) *stream {
+func (f *fixture) stream(ctx context.Context, since time.Time, only ...adapters.EventType) *stream {
 	GinkgoHelper()
 	ctx, stop := context.WithCancel(ctx)
 	a, s := f.adapter(), &stream{make(chan adapters.Event)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for e, err := range a.(adapters.EventStreamer).Events(ctx, since) {
+		for e, err := range a.(adapters.EventStreamer).Events(ctx, since, only...) {
 			if err != nil {
 				return
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/quixand/quixand/pkg/adapters"
@@ -18,9 +19,9 @@ const (
 )
 
 // Events tells what happens, over as many connections as that takes.
-func (a *Adapter) Events(ctx context.Context, since time.Time) iter.Seq2[adapters.Event, error] {
+func (a *Adapter) Events(ctx context.Context, since time.Time, only ...adapters.EventType) iter.Seq2[adapters.Event, error] {
 	return func(yield func(adapters.Event, error) bool) {
-		s := &telling{since: since, told: make(map[adapters.Event]bool), yield: yield}
+		s := &telling{since: since, told: make(map[adapters.Event]bool), only: only, yield: yield}
 		if since.IsZero() {
 			s.since = time.Now()
 		}
@@ -58,6 +59,7 @@ func whyEnded(ctx context.Context, err error) error {
 type telling struct {
 	since  time.Time // the latest that was told of
 	told   map[adapters.Event]bool
+	only   []adapters.EventType // empty for all
 	heard  int
 	enough bool
 	yield  func(adapters.Event, error) bool
@@ -76,6 +78,9 @@ func (s *telling) receive(e adapters.Event) bool {
 	s.told[key] = true
 	if e.Time.After(s.since) {
 		s.since = e.Time
+	}
+	if len(s.only) > 0 && !slices.Contains(s.only, e.Type) {
+		return true
 	}
 	s.enough = !s.yield(e, nil)
 	return !s.enough
