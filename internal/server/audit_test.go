@@ -98,7 +98,7 @@ func TestTheAuditLogKeepsSecrets(t *testing.T) {
 					path = strings.ReplaceAll(path, name, in)
 				}
 				body := `{"name":"` + in + `","templateID":"` + in + `","timeout":600}`
-				w.ask(method, path+"?signature="+in+"&token="+in, body, "X-API-KEY", w.key, "X-Forwarded-For", in, "User-Agent", in, "Referer", in)
+				w.ask(method, path+"?signature="+in+"&token="+in, body, "X-API-KEY", w.key, "X-Forwarded-For", in, "User-Agent", in, "Referer", in, "Quixand-Root", in, "Quixand-By", in, "Quixand-Call", in)
 				w.ask(method, path, body, "X-API-KEY", in, "Authorization", "Bearer "+in)
 			}
 		}
