@@ -46,7 +46,9 @@ func (s *Server) handler(h func(*call) error) http.Handler {
 		}
 		if err != nil {
 			s.cfg.Log.Debug("a call failed", "route", s.routeOf(r), "error", err)
-			if r.Context().Err() != nil {
+			// What the server itself refuses is told as it is: the context ends when a
+			// body comes too late, too.
+			if _, refused := errors.AsType[refusal](err); !refused && r.Context().Err() != nil {
 				// Who has only closed their end of the connection still reads.
 				writeError(w, statusGone, "the client has closed the connection")
 				return
