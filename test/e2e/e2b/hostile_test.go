@@ -40,7 +40,7 @@ var _ = Describe("bad requests", Ordered, func() {
 		}
 		GinkgoWriter.Printf("%d bad requests; the same again: -bad.count=%d -bad.seed=%d\n", *badCount, *badCount, *badSeed)
 		a.metrics = filepath.Join(tempDir("metrics-"), "s")
-		a.server = serve(ctx, "--read-timeout=300ms", "--metrics-listen=unix:"+a.metrics)
+		a.server = serve(ctx, anyPort, "--read-timeout=300ms", "--metrics-listen=unix:"+a.metrics)
 		a.key = strings.TrimSpace(qs(ctx, "serve", "keys", "create", "attacker"))
 		a.own, a.victim = a.newTarget(ctx, a.key), a.newTarget(ctx, ownKey)
 		dead := a.newTarget(ctx, a.key)

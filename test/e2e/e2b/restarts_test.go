@@ -39,11 +39,11 @@ var _ = Describe("a server that is killed", Ordered, func() {
 		l.key = strings.TrimSpace(qs(ctx, "serve", "keys", "create", "load"))
 		defer qs(ctx, "serve", "keys", "revoke", "load")
 		for range *restarts {
-			l.server = serve(ctx)
+			l.server = serve(ctx, anyPort)
 			l.check(ctx)
 			l.run(ctx, time.Duration(rnd.Int64N(int64(time.Second))), rnd.Uint64())
 		}
-		l.server = serve(ctx)
+		l.server = serve(ctx, anyPort)
 		defer l.server.stop(ctx)
 		l.check(ctx)
 		l.expectNoRemains()

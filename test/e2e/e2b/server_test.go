@@ -23,9 +23,12 @@ type server struct {
 	logged chan struct{} // closed when its last word has been read
 }
 
-// serve starts a server at a port that is free.
+// anyPort has a server listen at a port that is free, on loopback.
+const anyPort = "--listen=127.0.0.1:0"
+
+// serve starts a server.
 func serve(ctx SpecContext, flags ...string) *server {
-	cmd := command(context.WithoutCancel(ctx), append([]string{"serve", "--listen=127.0.0.1:0"}, flags...)...)
+	cmd := command(context.WithoutCancel(ctx), append([]string{"serve"}, flags...)...)
 	cmd.Env = append(cmd.Env, "QS_SERVE_API_KEY="+ownKey)
 	pipe, err := cmd.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())

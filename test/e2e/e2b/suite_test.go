@@ -32,7 +32,8 @@ var suite struct {
 	root    string   // QS_ROOT
 	env     []string // of node
 	server  *server
-	lacking string // why nothing can run here, or empty
+	tls     *server // with a certificate
+	lacking string  // why nothing can run here, or empty
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
@@ -45,9 +46,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}
 	suite.root = tempDir("qs-e2b-")
 	suite.scripts = scripts()
-	suite.server = serve(ctx)
+	suite.server = serve(ctx, anyPort)
+	var certified []string
+	suite.tls, certified = serveTLS(ctx)
 	suite.env = append(
-		os.Environ(),
+		append(os.Environ(), certified...),
 		"HOME="+tempDir("home-"), // where the CLI would look for an account
 		"NO_UPDATE_NOTIFIER=1",
 		"E2B_API_URL="+suite.server.url,
@@ -68,6 +71,7 @@ var _ = AfterSuite(func(ctx SpecContext) {
 	sandboxes, snapshots := qs(ctx, "ls", "--quiet"), qs(ctx, "snapshots", "ls", "--quiet")
 	templates := templatesOfClients(ctx)
 	suite.server.stop(ctx)
+	suite.tls.stop(ctx)
 	qs(ctx, "kill", "--all")
 	for _, name := range templates {
 		qs(ctx, "templates", "rm", name)
