@@ -20,24 +20,29 @@ const batch = 60
 
 // TestKilledClients kills clients at any moment, and then looks: every sandbox
 // is usable or gone, and nothing is left of those that are gone.
-func TestKilledClients(t *testing.T) {
-	s := newSite(t)
+func TestKilledClients(t *testing.T) { killClients(newSite(t), *kills) }
+
+// TestKilledClientsOnDocker is the same on an engine that is root's.
+func TestKilledClientsOnDocker(t *testing.T) { killClients(newDockerSite(t), (*kills+1)/2) }
+
+func killClients(s *site, clients int) {
+	s.Helper()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("%d kills; the same choices again: -kills=%d -workers=%d -seed=%d", *kills, *kills, *workers, *seed)
+	s.Logf("%d kills; the same choices again: -kills=%d -workers=%d -seed=%d", clients, *kills, *workers, *seed)
 	rnd := rand.New(rand.NewPCG(*seed, 0))
 	var tally tally
-	for left := *kills; left > 0 && !t.Failed(); left -= batch {
+	for left := clients; left > 0 && !s.Failed(); left -= batch {
 		c := &campaign{site: s, victim: s.create("--timeout=10m"), tally: &tally}
-		c.data = filepath.Join(t.TempDir(), "data")
+		c.data = filepath.Join(s.TempDir(), "data")
 		if err := os.WriteFile(c.data, make([]byte, 4<<20), 0o600); err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		c.kill(min(left, batch), rnd)
 		c.settle()
 	}
-	t.Log(tally.String())
+	s.Log(tally.String())
 }
 
 // campaign is one batch.

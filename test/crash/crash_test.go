@@ -45,7 +45,8 @@ type site struct {
 	root    string
 	qs      string
 	env     []string
-	service *service
+	cli     string   // the engine's
+	service *service // nil: the engine is nobody's to kill
 	storage string   // the service's
 	before  []string // orphans that others have left
 	suspect []string // orphans since empty was called first
@@ -53,9 +54,29 @@ type site struct {
 
 func newSite(t *testing.T, serviceEnv ...string) *site {
 	t.Helper()
-	if why := lacking(t.Context()); why != "" {
-		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), "podman") {
-			t.Fatal("QS_TEST_REQUIRE names podman, but: " + why)
+	s := siteOn(t, "podman")
+	s.storage = userStorage()
+	s.service = newService(t, s.root, serviceEnv...)
+	s.env = append(s.env, "CONTAINER_HOST=unix://"+s.service.socket)
+	s.before = s.orphans()
+	s.endAll()
+	return s
+}
+
+// newDockerSite is a site on the machine's Docker.
+func newDockerSite(t *testing.T) *site {
+	t.Helper()
+	s := siteOn(t, "docker")
+	s.endAll()
+	return s
+}
+
+// siteOn is a site whose sandboxes nobody ends yet.
+func siteOn(t *testing.T, engine string) *site {
+	t.Helper()
+	if why := lacking(t.Context(), engine); why != "" {
+		if slices.Contains(strings.Split(os.Getenv("QS_TEST_REQUIRE"), ","), engine) {
+			t.Fatal("QS_TEST_REQUIRE names " + engine + ", but: " + why)
 		}
 		t.Skip("lacks engine: " + why)
 	}
@@ -63,25 +84,24 @@ func newSite(t *testing.T, serviceEnv ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{T: t, root: t.TempDir(), qs: filepath.Join(checkout, "bin", "qs"), storage: userStorage()}
+	s := &site{T: t, root: t.TempDir(), qs: filepath.Join(checkout, "bin", "qs"), cli: engine}
 	if _, err := os.Stat(s.qs); err != nil {
 		t.Fatalf("build it with: make build: %v", err)
 	}
-	s.service = newService(t, s.root, serviceEnv...)
-	s.env = append(
-		os.Environ(),
-		"QS_ROOT="+s.root,
-		"QS_AGENT="+filepath.Join(checkout, "bin", "qs-agent"),
-		"CONTAINER_HOST=unix://"+s.service.socket,
-	)
-	s.before = s.orphans()
-	t.Cleanup(func() {
-		s.service.ensure()
+	s.env = append(os.Environ(), "QS_ROOT="+s.root, "QS_AGENT="+filepath.Join(checkout, "bin", "qs-agent"), "QS_ADAPTER="+engine)
+	return s
+}
+
+// endAll kills the sandboxes at the end of the test.
+func (s *site) endAll() {
+	s.Cleanup(func() {
+		if s.service != nil {
+			s.service.ensure()
+		}
 		if out, err := s.command(context.Background(), "kill", "--all").CombinedOutput(); err != nil {
-			t.Errorf("kill --all: %v: %s", err, out)
+			s.Errorf("kill --all: %v: %s", err, out)
 		}
 	})
-	return s
 }
 
 // sub is the same site, for a part of its test.
@@ -92,16 +112,16 @@ func (s *site) sub(t *testing.T) *site {
 }
 
 // lacking says why no sandbox can be had on this machine.
-func lacking(ctx context.Context) string {
+func lacking(ctx context.Context, engine string) string {
 	image := os.Getenv("QS_IMAGE")
 	switch {
 	case image == "":
 		return "QS_IMAGE names no image: run the tests with hack/with-host"
 	case os.Getuid() == 0:
-		return "rootless Podman needs an ordinary user: run the tests with hack/with-host"
+		return "the tests are an ordinary user's: run them with hack/with-host"
 	}
-	if out, err := exec.CommandContext(ctx, "podman", "image", "exists", image).CombinedOutput(); err != nil {
-		return fmt.Sprintf("podman image exists %s: %v %s", image, err, out)
+	if out, err := exec.CommandContext(ctx, engine, "image", "inspect", "--format", "{{.Id}}", image).CombinedOutput(); err != nil {
+		return fmt.Sprintf("%s image inspect %s: %v %s", engine, image, err, out)
 	}
 	return ""
 }

@@ -134,7 +134,7 @@ func TestServiceRestartedBetweenCalls(t *testing.T) {
 // pid is the first process of a sandbox.
 func (s *site) pid(id string) int {
 	s.Helper()
-	out := s.podman("ps", "--filter", "label=quixand.id="+id, "--format", "{{.Pid}}")
+	out := s.ask("ps", "--filter", "label=quixand.id="+id, "--format", "{{.Pid}}")
 	if len(out) != 1 {
 		s.Fatalf("process of %s: %q", id, out)
 	}

@@ -24,29 +24,31 @@ func (s *site) leftovers() []string {
 		}
 	}
 	filter := "label=quixand.root=" + s.root
-	add("container", s.podman("ps", "--all", "--filter", filter, "--format", "{{.ID}} {{.Names}} {{.State}}"))
-	add("image", s.podman("images", "--all", "--filter", filter, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
-	add("image", s.podman("images", "--all", "--filter", "reference=localhost/quixand/snapshot/"+s.key(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	add("container", s.ask("ps", "--all", "--filter", filter, "--format", "{{.ID}} {{.Names}} {{.State}}"))
+	add("image", s.ask("images", "--all", "--filter", filter, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	add("image", s.ask("images", "--all", "--filter", "reference=localhost/quixand/snapshot/"+s.key(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	// What a build has finished stays for the next one, until this is said.
-	s.podman("image", "prune", "--force", "--filter", "label="+s.layerLabel())
-	add("layer", s.podman("images", "--all", "--filter", "label="+s.layerLabel(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
-	add("volume", s.podman("volume", "ls", "--filter", filter, "--format", "{{.Name}}"))
-	add("network", s.podman("network", "ls", "--filter", filter, "--format", "{{.Name}}"))
+	s.ask("image", "prune", "--force", "--filter", "label="+s.layerLabel())
+	add("layer", s.ask("images", "--all", "--filter", "label="+s.layerLabel(), "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	add("volume", s.ask("volume", "ls", "--filter", filter, "--format", "{{.Name}}"))
+	add("network", s.ask("network", "ls", "--filter", filter, "--format", "{{.Name}}"))
 	add("unit", s.units())
 	add("file", s.files())
 	add("process", s.processes())
 	return left
 }
 
-// podman asks the engine in another way than the one that is tested.
-func (s *site) podman(args ...string) []string {
+// ask asks the engine in another way than the one that is tested.
+func (s *site) ask(args ...string) []string {
 	s.Helper()
-	cmd := exec.Command("podman", args...)
-	cmd.Env = append(os.Environ(), s.service.env...)
+	cmd := exec.Command(s.cli, args...)
+	if s.service != nil {
+		cmd.Env = append(os.Environ(), s.service.env...)
+	}
 	out, err := cmd.Output()
 	if err != nil {
 		// A container may vanish under the list.
-		return []string{fmt.Sprintf("podman %s: %v", args[0], err)}
+		return []string{fmt.Sprintf("%s %s: %v", s.cli, args[0], err)}
 	}
 	return lines(out)
 }
@@ -84,7 +86,10 @@ func (s *site) files() []string {
 func (s *site) processes() []string {
 	var found []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	own := []int{os.Getpid(), s.service.pid()}
+	own := []int{os.Getpid()}
+	if s.service != nil {
+		own = append(own, s.service.pid())
+	}
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		if slices.Contains(own, pid) {
@@ -101,11 +106,15 @@ func (s *site) processes() []string {
 }
 
 // orphans are what the engine itself has lost sight of, of whatever origin: a
-// container's storage, its mount, its network and its runtime's notes.
+// container's storage, its mount, its network and its runtime's notes. Those of
+// a daemon of root's are not to be seen.
 func (s *site) orphans() []string {
-	known := s.podman("ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}}")
+	if s.cli != "podman" {
+		return nil
+	}
+	known := s.ask("ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}}")
 	var found []string
-	for _, line := range s.podman("ps", "--all", "--external", "--format", "{{.Names}} {{.State}}") {
+	for _, line := range s.ask("ps", "--all", "--external", "--format", "{{.Names}} {{.State}}") {
 		if strings.HasPrefix(line, "qs-") && strings.HasSuffix(line, " storage") {
 			found = append(found, line)
 		}
@@ -143,7 +152,7 @@ func (s *site) mounts() []string {
 		}
 	}
 	var found []string
-	for _, line := range s.podman("unshare", "cat", "/proc/self/mountinfo") {
+	for _, line := range s.ask("unshare", "cat", "/proc/self/mountinfo") {
 		fields := strings.Fields(line)
 		if len(fields) < 5 || filepath.Base(fields[4]) != "merged" || !strings.HasPrefix(fields[4], s.storage) {
 			continue

@@ -16,7 +16,7 @@ const storeSize = "24m"
 // their own. The images are the user's.
 func newSmallStore(t *testing.T) *site {
 	t.Helper()
-	if why := lacking(t.Context()); why != "" {
+	if why := lacking(t.Context(), "podman"); why != "" {
 		return newSite(t) // which says so
 	}
 	dir := t.TempDir()
