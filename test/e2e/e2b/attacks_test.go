@@ -42,7 +42,7 @@ func to(id, token string) string {
 	return "E2b-Sandbox-Id: " + id + "\r\nE2b-Sandbox-Port: 49983\r\nX-Access-Token: " + token + "\r\n"
 }
 
-// json is a document that no client of good will sends.
+// badJSON is a document that no client of good will sends.
 func badJSON(rnd *rand.Rand) string {
 	values := []string{
 		`1e999`, `-9223372036854775809`, `99999999999999999999999999`, `"` + "\xff\xc0\x80" + `"`, `"\ud800"`, `"\u0000"`, `null`, `[]`, `{}`, `true`, `""`, `{"a":[{}]}`,

@@ -91,7 +91,7 @@ var _ = Describe("bad requests", Ordered, func() {
 	})
 })
 
-// target is a sandbox with a canary in it: a text that nobody else may read.
+// box is a sandbox with a canary in it: a text that nobody else may read.
 type box struct {
 	ID     string `json:"sandboxID"`
 	Token  string `json:"envdAccessToken"`
