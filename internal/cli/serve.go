@@ -14,6 +14,7 @@ import (
 
 	"github.com/quixand/quixand/internal/apikeys"
 	"github.com/quixand/quixand/internal/server"
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/internal/traces"
 )
 
@@ -30,6 +31,10 @@ certificate. Keys for others are made by qs serve keys create. Each key has
 sandboxes of its own. They live on when the server ends, and are there again
 when it is back.
 
+The templates base and code-interpreter-v1, which the SDKs begin with, are built
+when the server starts and they are missing. Until then, and where it cannot be
+done, these names mean the image of $QS_IMAGE. /readyz tells how far they are.
+
 OpenTelemetry's variables (OTEL_EXPORTER_OTLP_ENDPOINT) say where traces go.`
 
 type serveOptions struct {
@@ -43,6 +48,8 @@ type serveOptions struct {
 	proxies   []string
 
 	readTimeout time.Duration
+	noStock     bool
+	stockBase   string
 }
 
 func newServeCmd(a *App) *cobra.Command {
@@ -66,6 +73,8 @@ func newServeCmd(a *App) *cobra.Command {
 	f.StringSliceVar(&o.proxies, "trusted-proxy", nil, "whose X-Forwarded-For the audit log believes: an address, a network, or unix; repeatable")
 	o.readTimeout = 30 * time.Second
 	f.Var(durationValue{d: &o.readTimeout}, "read-timeout", "longest that a client may take over the headers of a request, or over its body, unless that is for a sandbox")
+	f.StringVar(&o.stockBase, "stock-base", "", "image of Debian to build the templates base and code-interpreter-v1 from (default the recipes' own)")
+	f.BoolVar(&o.noStock, "no-stock", false, "do not build the templates base and code-interpreter-v1 where they are missing")
 	cmd.AddCommand(newServeKeysCmd(a))
 	return cmd
 }
@@ -118,6 +127,10 @@ func (o *serveOptions) config() (config server.Config, err error) {
 	}
 	if config.Secret, err = server.Secret(root); err != nil {
 		return config, err
+	}
+	config.Stock = server.Stock{
+		Build: !o.noStock, Base: o.stockBase,
+		Tell: func(text string) { o.app.printf("qs serve: %s\n", termsafe.Line(text)) },
 	}
 	log, err := o.app.logger()
 	if err == nil {

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/quixand/quixand/pkg/quixand"
+	"github.com/quixand/quixand/pkg/templates"
 )
 
 const (
@@ -160,6 +162,9 @@ func (s *Server) newTemplate(c *call) error {
 
 // mayReplace refuses the name of a template that is not the caller's.
 func (s *Server) mayReplace(c *call, name string) error {
+	if slices.Contains(ownTemplates, name) {
+		return &quixand.Error{Kind: quixand.ErrPermission, Err: fmt.Errorf("the template %s is the server's: choose another name", name)}
+	}
 	t, err := s.cfg.Client.Templates().Get(c, name)
 	if errors.Is(err, quixand.ErrNotFound) {
 		return nil
@@ -212,7 +217,7 @@ func (s *Server) startBuild(c *call) error {
 		return &quixand.Error{Kind: quixand.ErrConflict, Err: errors.New("the build has begun before")}
 	}
 	opts := &quixand.BuildOptions{
-		Name: x.template, Recipe: recipe, NoCache: req.Force, Labels: map[string]string{buildLabel: x.key},
+		Name: x.template, Recipe: recipe, NoCache: req.Force, Labels: map[string]string{buildLabel: x.key, templates.LabelSudo: "true"},
 		Progress: x.progress,
 	}
 	s.builds.tasks.Go(func() {
@@ -233,7 +238,13 @@ func (s *Server) buildFrom(c *call, req *buildRequest) (string, error) {
 	if req.FromImage != "" {
 		return req.FromImage, checkBase(req.FromImage)
 	}
+	if err := s.stock.await(c, req.FromTemplate); err != nil {
+		return "", err
+	}
 	t, err := s.template(c, req.FromTemplate)
+	if errors.Is(err, quixand.ErrNotFound) && slices.Contains(ownTemplates, req.FromTemplate) {
+		return s.cfg.Client.Image(), nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -1,17 +1,20 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quixand/quixand/internal/envd"
 	"github.com/quixand/quixand/pkg/quixand"
+	"github.com/quixand/quixand/pkg/templates"
 )
 
 const (
@@ -20,17 +23,13 @@ const (
 	timeoutV1 = 15 * time.Second
 	timeoutV2 = 5 * time.Minute
 
-	// home is where commands start, and relative paths begin.
+	// home is where commands start in templates that do not say where.
 	home = "/home/user"
 
 	// snapshotPrefix stands before the name of a snapshot where a template's could
 	// be, too.
 	snapshotPrefix = "snapshot:"
 )
-
-// ownTemplates are the names that E2B's clients ask for who are not told
-// otherwise. They mean the server's own image until there are such templates.
-var ownTemplates = []string{"base", "code-interpreter-v1"}
 
 // createOpen is of the first generation, where a token is an option.
 func (s *Server) createOpen(c *call) error {
@@ -75,7 +74,7 @@ func (s *Server) optionsFor(c *call, req *newSandbox, timeout time.Duration) (*q
 	r := record{Key: c.key.ID, Template: req.TemplateID, Open: !req.Secure}
 	opts := &quixand.Options{
 		FixedTimeout: true, Lifetime: c.key.Limits.Lifetime,
-		Env: envFor(req), Workdir: home, Network: networkFor(req),
+		Env: envFor(req), Network: networkFor(req),
 	}
 	if req.AutoPause {
 		opts.OnTimeout = quixand.TimeoutPause
@@ -181,12 +180,29 @@ func (s *Server) startFrom(c *call, name string, opts *quixand.Options) error {
 	t, err := s.template(c, name)
 	switch {
 	case err == nil:
-		opts.Template = t.Image
-	case errors.Is(err, quixand.ErrNotFound) && slices.Contains(ownTemplates, name): // the client's own image
+		startAs(t, opts)
+	case errors.Is(err, quixand.ErrNotFound) && slices.Contains(ownTemplates, name):
+		opts.Workdir = cmp.Or(opts.Workdir, home)
+		s.cfg.Log.Info("a sandbox starts from the server's own image", "template", name, "state", s.stock.stateOf(name))
 	default:
 		return err
 	}
 	return nil
+}
+
+// startAs has a sandbox be what its template says: where its commands start, as
+// whom, and whether they may become root.
+func startAs(t *quixand.Template, opts *quixand.Options) {
+	opts.Template = t.Image
+	if opts.Workdir != "" {
+		return // a client of ours says all that itself
+	}
+	opts.Workdir = home
+	if path.IsAbs(t.Workdir) && t.Workdir != "/" {
+		opts.Workdir = path.Clean(t.Workdir)
+	}
+	opts.User, _, _ = strings.Cut(t.User, ":") // a group may follow
+	opts.Sudo = t.Labels[templates.LabelSudo] == "true"
 }
 
 func (s *Server) sandboxAnswer(x *box) sandboxAnswer {

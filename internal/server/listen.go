@@ -102,6 +102,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.boxes.follow(following) })
 	tasks.Go(func() { s.sweep(following) })
+	s.builds.tasks.Go(func() { s.stock.build(s.builds.life) })
 	defer func() {
 		s.builds.close()
 		stop()

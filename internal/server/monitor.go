@@ -32,7 +32,8 @@ func (s *Server) Monitor() http.Handler {
 
 func healthy(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// ready says whether sandboxes could be created now.
+// ready says whether sandboxes could be created now, and how far the templates
+// have come that the server builds itself.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		writeError(w, http.StatusServiceUnavailable, "the server is about to end")
@@ -42,6 +43,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if _, err := s.cfg.Client.List(ctx, &quixand.ListOptions{Limit: 1}); err != nil {
 		writeError(w, http.StatusServiceUnavailable, "the engine does not answer")
+		return
+	}
+	if stock := s.stock.all(); len(stock) > 0 {
+		writeJSON(w, http.StatusOK, map[string]any{"templates": stock})
 		return
 	}
 	healthy(w, r)

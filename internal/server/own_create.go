@@ -84,7 +84,7 @@ func (s *Server) createOnce(ctx context.Context, c *call, spec *serverapi.Spec, 
 func (s *Server) optionsOf(c *call, spec *serverapi.Spec) (*quixand.Options, record, error) {
 	r := record{Key: c.key.ID, Template: spec.Image, Root: c.space(), Call: c.request.Header.Get(serverapi.HeaderCall)}
 	opts := &quixand.Options{
-		ID: spec.ID, Workdir: spec.Workdir, Env: spec.Env,
+		ID: spec.ID, Workdir: spec.Workdir, User: spec.User, Sudo: spec.Sudo, Env: spec.Env,
 		Timeout: spec.IdleTimeout, FixedTimeout: spec.FixedTimeout, Lifetime: spec.Lifetime, OnTimeout: spec.OnTimeout,
 		Ephemeral: spec.Ephemeral, Network: spec.Network, Resources: spec.Resources, Pull: spec.Pull, Budgets: spec.Budgets,
 	}

@@ -44,6 +44,8 @@ type Config struct {
 	// Drain is how long requests may go on when the server is told to end; 0 is
 	// 10 s.
 	Drain time.Duration
+	// Stock says what becomes of the templates that E2B's clients take for given.
+	Stock Stock
 
 	Traces  trace.TracerProvider // nil makes no spans
 	Audit   *auditlog.Log        // nil keeps nothing
@@ -59,6 +61,7 @@ type Server struct {
 	boxes   *boxes
 	uploads *uploads
 	builds  *builds
+	stock   *stockTemplates
 	rates   rates
 	meters  *meters
 	tracer  trace.Tracer // nil: none
@@ -69,6 +72,7 @@ type Server struct {
 	patterns map[string]bool // of the control plane
 	draining atomic.Bool     // the server takes no more requests
 	requests sync.WaitGroup  // under way
+	began    time.Time
 }
 
 // New returns a Server.
@@ -84,12 +88,13 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, boxes: newBoxes(cfg.Client, cfg.Secret, cfg.Log), builds: newBuilds(),
-		patterns: make(map[string]bool),
+		patterns: make(map[string]bool), began: time.Now(),
 		uploads: &uploads{
 			spool:  &spool{dir: filepath.Join(cfg.Client.Root(), "serve", "uploads"), most: maxUploads},
 			secret: cfg.Secret, silence: cfg.ReadTimeout,
 		},
 	}
+	s.stock = newStockTemplates(cfg.Client.Templates(), cfg.Stock)
 	s.proxy = newProxy(s.boxes, cfg.Log)
 	s.proxy.readTimeout = cfg.ReadTimeout
 	s.meters = newMeters(s)

@@ -37,16 +37,26 @@ func (s *Server) templates(c *call) error {
 	}
 	host := hostSize()
 	answer := []template{}
-	for _, t := range all {
-		if !t.Current || !mine(c, t) || !c.key.Limits.Allows(t.Name) {
-			continue
+	add := func(t *quixand.Template, state buildState) {
+		if !mine(c, t) || !c.key.Limits.Allows(t.Name) {
+			return
 		}
 		answer = append(answer, template{
-			TemplateID: t.Name, BuildID: t.Hash, BuildStatus: "ready", BuildCount: 1,
+			TemplateID: t.Name, BuildID: t.Hash, BuildStatus: state, BuildCount: 1,
 			Names: []string{t.Name}, Aliases: []string{t.Name}, Public: t.Labels[buildLabel] == "",
 			CPUCount: host.cpus, MemoryMB: host.memory >> 20, DiskSizeMB: host.disk >> 20,
 			EnvdVersion: envd.Version, CreatedAt: t.Created, UpdatedAt: t.Created,
 		})
+	}
+	lacking := s.stock.all()
+	for _, t := range all {
+		if t.Current {
+			add(t, buildReady)
+			delete(lacking, t.Name)
+		}
+	}
+	for name, state := range lacking {
+		add(&quixand.Template{Name: name, Created: s.began}, state)
 	}
 	return c.answer(http.StatusOK, answer)
 }

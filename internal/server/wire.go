@@ -104,20 +104,20 @@ type logEntry struct {
 }
 
 type template struct {
-	TemplateID    string    `json:"templateID"`
-	BuildID       string    `json:"buildID"`
-	BuildStatus   string    `json:"buildStatus"`
-	BuildCount    int       `json:"buildCount"`
-	Names         []string  `json:"names"`
-	Aliases       []string  `json:"aliases"`
-	Public        bool      `json:"public"`
-	CPUCount      int       `json:"cpuCount"`
-	MemoryMB      int64     `json:"memoryMB"`
-	DiskSizeMB    int64     `json:"diskSizeMB"`
-	EnvdVersion   string    `json:"envdVersion"`
-	CreatedAt     time.Time `json:"createdAt"`
-	UpdatedAt     time.Time `json:"updatedAt"`
-	LastSpawnedAt *string   `json:"lastSpawnedAt"`
-	SpawnCount    int       `json:"spawnCount"`
-	CreatedBy     *string   `json:"createdBy"`
+	TemplateID    string     `json:"templateID"`
+	BuildID       string     `json:"buildID"`
+	BuildStatus   buildState `json:"buildStatus"`
+	BuildCount    int        `json:"buildCount"`
+	Names         []string   `json:"names"`
+	Aliases       []string   `json:"aliases"`
+	Public        bool       `json:"public"`
+	CPUCount      int        `json:"cpuCount"`
+	MemoryMB      int64      `json:"memoryMB"`
+	DiskSizeMB    int64      `json:"diskSizeMB"`
+	EnvdVersion   string     `json:"envdVersion"`
+	CreatedAt     time.Time  `json:"createdAt"`
+	UpdatedAt     time.Time  `json:"updatedAt"`
+	LastSpawnedAt *string    `json:"lastSpawnedAt"`
+	SpawnCount    int        `json:"spawnCount"`
+	CreatedBy     *string    `json:"createdBy"`
 }

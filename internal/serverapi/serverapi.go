@@ -84,6 +84,8 @@ type Spec struct {
 	Snapshot string            `json:"snapshot,omitempty"`
 	Fork     string            `json:"fork,omitempty"`
 	Workdir  string            `json:"workdir"`
+	User     string            `json:"user,omitempty"`
+	Sudo     bool              `json:"sudo,omitempty"`
 	Env      map[string]string `json:"env,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
 

@@ -40,6 +40,10 @@ type Image struct {
 	Bytes      int64 // its layers together, shared ones included
 	Labels     map[string]string
 	Containers int // that use it; negative where the engine does not say
+
+	// Workdir and User are those that the image's recipe has set, as it says
+	// them. Only [ImageStore.Image] tells.
+	Workdir, User string
 }
 
 // RegistryOptions say how to speak to a registry.

@@ -49,9 +49,13 @@ type Template struct {
 	Sandboxes int `json:"sandboxes"`
 	// Current says that the name means this build; Cached, of what Build
 	// returns, that nothing had to be built.
-	Current bool              `json:"current"`
-	Cached  bool              `json:"cached,omitempty"`
-	Recipe  string            `json:"recipe,omitempty"`
+	Current bool   `json:"current"`
+	Cached  bool   `json:"cached,omitempty"`
+	Recipe  string `json:"recipe,omitempty"`
+	// Workdir and User are what the recipe has set. A sandbox has others unless
+	// its [Options] name them. List does not tell.
+	Workdir string            `json:"workdir,omitempty"`
+	User    string            `json:"user,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 }
 
@@ -137,7 +141,7 @@ func templateFrom(image *adapters.Image, ref string) *Template {
 	return &Template{
 		Name: name, Hash: hash, Image: ref, ID: image.ID, Created: image.Created, Bytes: image.Bytes,
 		Sandboxes: image.Containers, Current: slices.Contains(image.Names, templateRepository+name+":"+latest),
-		Recipe: string(recipe), Labels: image.Labels,
+		Recipe: string(recipe), Workdir: image.Workdir, User: image.User, Labels: image.Labels,
 	}
 }
 

@@ -15,6 +15,10 @@ const (
 	LabelReadyFile    = "quixand.ready.file"    // ready when it exists
 )
 
+// LabelSudo, set to true, says that sandboxes of the template are to have sudo.
+// It is a wish: `qs serve` grants it, and other callers ask for sudo themselves.
+const LabelSudo = "quixand.template.sudo"
+
 // Ready says when a sandbox is ready for use.
 type Ready struct{ label, value string }
 

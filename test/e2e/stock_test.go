@@ -28,6 +28,10 @@ var inStock = map[string][]struct{ script, prints string }{
 		{"python3 -c 'import matplotlib.pyplot as p; p.plot([1, 2]); p.savefig(\"a.png\")' && head -c 4 a.png | tail -c 3", `^PNG$`},
 		{"python3 -c 'import bs4, lxml, openpyxl, PIL, requests, tabulate, yaml; print(1)'", `^1$`},
 	},
+	"code-interpreter-v1": {
+		{"python3 -c 'import matplotlib, numpy, pandas; print(pandas.DataFrame({\"a\": numpy.arange(4)}).a.sum())'", `^6$`},
+		{"git --version && curl --version", `^git `},
+	},
 	"node": {
 		{"node -e 'console.log(6*7)' && npm --version", `^42\n\d+\.`},
 		{"npm init --yes >log && node -p 'require(\"./package.json\").version'", `^1\.0\.0$`},

@@ -31,7 +31,7 @@ func (e *engine) Image(ctx context.Context, name string) (*adapters.Image, error
 	found := &adapters.Image{ID: bareID(told.ID), Names: told.RepoTags, Bytes: told.Size, Containers: -1}
 	found.Created, _ = time.Parse(time.RFC3339Nano, told.Created)
 	if told.Config != nil {
-		found.Labels = told.Config.Labels
+		found.Labels, found.Workdir, found.User = told.Config.Labels, told.Config.WorkingDir, told.Config.User
 	}
 	return found, nil
 }

@@ -22,13 +22,14 @@ func (e *engine) Image(ctx context.Context, name string) (*adapters.Image, error
 		Created  time.Time
 		Size     int64
 		Labels   map[string]string
+		Config   struct{ WorkingDir, User string }
 	}
 	if err := e.call(ctx, http.MethodGet, "/images/%s/json", nil, nil, &data, name); err != nil {
 		return nil, err
 	}
 	return &adapters.Image{
 		ID: data.ID, Names: data.RepoTags, Created: data.Created, Bytes: data.Size,
-		Labels: data.Labels, Containers: -1,
+		Labels: data.Labels, Containers: -1, Workdir: data.Config.WorkingDir, User: data.Config.User,
 	}, nil
 }
 

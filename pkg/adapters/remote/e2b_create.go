@@ -37,6 +37,8 @@ func refused(s *adapters.Spec) error {
 		lacking = "lifetimes"
 	case s.Resources != adapters.Resources{}:
 		lacking = "limits other than their templates'"
+	case s.User != "" || s.Sudo:
+		lacking = "users other than their templates'"
 	default:
 		return nil
 	}

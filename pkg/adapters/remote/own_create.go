@@ -55,7 +55,7 @@ func (o *own) settle(ctx context.Context, id string) {
 
 func specOf(s *adapters.Spec) *serverapi.Spec {
 	return &serverapi.Spec{
-		ID: s.ID, Name: s.Name, Image: s.Image, Snapshot: s.Snapshot, Fork: s.Fork, Workdir: s.Workdir,
+		ID: s.ID, Name: s.Name, Image: s.Image, Snapshot: s.Snapshot, Fork: s.Fork, Workdir: s.Workdir, User: s.User, Sudo: s.Sudo,
 		Env: s.Env, Metadata: s.Metadata,
 		IdleTimeout: s.IdleTimeout, FixedTimeout: s.FixedTimeout, Lifetime: s.Lifetime, OnTimeout: s.OnTimeout, Ephemeral: s.Ephemeral,
 		Network: s.Network, Resources: s.Resources, Pull: s.Pull, Budgets: s.Budgets,

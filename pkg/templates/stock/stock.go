@@ -7,7 +7,7 @@
 // They begin with Debian, or with another image that has apt-get, named by the
 // build argument BASE. All but minimal begin with the same steps, so that an
 // engine keeps these once. The user, its home and the working directory of a
-// sandbox are in the image already: there is nothing left to do at the start.
+// sandbox, /workspace, are in the image already: there is nothing left to do at the start.
 package stock
 
 import (

@@ -22,7 +22,7 @@ func TestRecipes(t *testing.T) {
 			if len(recipe.Sources) > 0 || recipe.All {
 				t.Error("it needs files, and comes without any")
 			}
-			for _, want := range []string{"# " + name + ": ", "\nARG BASE=docker.io/library/debian:", "\nFROM $BASE", "\nUSER user\nWORKDIR /workspace\n"} {
+			for _, want := range []string{"# " + name + ": ", "\nARG BASE=docker.io/library/debian:", "\nFROM $BASE", "\nUSER user\nWORKDIR /"} {
 				if !strings.Contains("\n"+text, want) {
 					t.Errorf("lacks %q", want)
 				}
@@ -34,8 +34,8 @@ func TestRecipes(t *testing.T) {
 // TestLayers sees to it that an engine keeps base once.
 func TestLayers(t *testing.T) {
 	_, base, _ := strings.Cut(text(t, "base"), "ARG BASE")
-	base = strings.TrimSuffix(base, "USER user\nWORKDIR /workspace\n")
-	for _, name := range []string{"go", "node", "python-data"} {
+	base, _, _ = strings.Cut(base, "# E2B's clients")
+	for _, name := range []string{"code-interpreter-v1", "go", "node", "python-data"} {
 		if !strings.Contains(text(t, name), "ARG BASE"+base) {
 			t.Errorf("%s does not begin as base does", name)
 		}

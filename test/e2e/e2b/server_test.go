@@ -3,11 +3,14 @@ package e2b
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -47,6 +50,19 @@ func serve(ctx SpecContext, flags ...string) *server {
 		_, _ = io.Copy(GinkgoWriter, log)
 	}()
 	return s
+}
+
+// stocked returns when the server has built its own templates. Their layers are
+// in the store, or they cannot be built here.
+func (s *server) stocked(ctx SpecContext) {
+	Eventually(func(g Gomega) {
+		resp, err := http.Get(s.url + "/readyz")
+		g.Expect(err).NotTo(HaveOccurred())
+		defer resp.Body.Close()
+		var told struct{ Templates map[string]string }
+		g.Expect(json.NewDecoder(resp.Body).Decode(&told)).To(Succeed())
+		g.Expect(told.Templates).To(HaveEach("ready"), "build their layers with: hack/with-host hack/stock-templates")
+	}).WithContext(ctx).WithTimeout(time.Minute).Should(Succeed())
 }
 
 // stop ends the server as a service manager would.

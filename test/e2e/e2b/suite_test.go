@@ -46,7 +46,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}
 	suite.root = tempDir("qs-e2b-")
 	suite.scripts = scripts()
-	suite.server = serve(ctx, anyPort)
+	suite.server = serve(ctx, anyPort, "--stock-base="+os.Getenv("QS_IMAGE"))
+	suite.server.stocked(ctx)
 	var certified []string
 	suite.tls, certified = serveTLS(ctx)
 	suite.env = append(
@@ -61,7 +62,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		"QS_PROGRAM="+suite.program,
 		"QS_ROOT="+suite.root,
 	)
-}, NodeTimeout(time.Minute))
+}, NodeTimeout(2*time.Minute))
 
 // AfterSuite fails over what the cases have left behind, and removes it.
 var _ = AfterSuite(func(ctx SpecContext) {
@@ -76,6 +77,10 @@ var _ = AfterSuite(func(ctx SpecContext) {
 	for _, name := range templates {
 		qs(ctx, "templates", "rm", name)
 	}
+	// Those that the server has built would not be built again. Another suite on this
+	// host may use them.
+	_ = command(ctx, "templates", "rm", "base").Run()
+	_ = command(ctx, "templates", "rm", "code-interpreter-v1").Run()
 	for name := range strings.FieldsSeq(snapshots) {
 		qs(ctx, "snapshots", "rm", name)
 	}
