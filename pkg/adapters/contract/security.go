@@ -217,8 +217,10 @@ func (m mount) harmless() bool {
 	switch m.Type {
 	case "proc", "sysfs", "devpts", "mqueue", "cgroup2", "cgroup":
 		return true
-	case "overlay", "fuse.fuse-overlayfs", "btrfs":
+	case "overlay", "fuse.fuse-overlayfs":
 		return m.Point == "/"
+	case "btrfs": // whose subvolumes can be an engine's storage, and hold its files
+		return m.Point == "/" || enginesOwn.MatchString(m.Point)
 	}
 	return enginesOwn.MatchString(m.Point) || m.Type == "tmpfs" && m.Root == "/"
 }
