@@ -484,6 +484,33 @@ func TestKillOnDisconnect(t *testing.T) {
 	gone(t, int(p.pid))
 }
 
+// TestLingering leaves a process twice, and comes back once.
+func TestLingering(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, agent.Config{})
+	ctx, leave := context.WithCancel(t.Context())
+	p := b.start(ctx, t, command("/bin/sleep", "1000"), agentapi.HeaderOnDisconnect, agentapi.OnDisconnectLinger)
+	leave()
+	again := connect.NewRequest(&pb.ConnectRequest{Process: &pb.ProcessSelector{Selector: &pb.ProcessSelector_Pid{Pid: p.pid}}})
+	again.Header().Set(agentapi.HeaderOffset, "0")
+	again.Header().Set(agentapi.HeaderOnDisconnect, agentapi.OnDisconnectLinger)
+	ctx, leave = context.WithCancel(t.Context())
+	stream, err := b.process.Connect(ctx, again)
+	if err != nil || !stream.Receive() {
+		t.Fatal(err, stream.Err())
+	}
+	time.Sleep(agentapi.LingerFor + time.Second) // longer than it may be without anybody
+	if err := unix.Kill(int(p.pid), 0); err != nil {
+		t.Fatalf("the process was not left alone: %v", err)
+	}
+	left := time.Now()
+	leave()
+	gone(t, int(p.pid))
+	if took := time.Since(left); took < agentapi.LingerFor-time.Second {
+		t.Errorf("killed after %v", took)
+	}
+}
+
 // TestChunkedRequests speaks as E2B's JavaScript client does: JSON, and a body
 // in chunks whose end comes late.
 func TestChunkedRequests(t *testing.T) {

@@ -82,9 +82,13 @@ const (
 const (
 	// HeaderOnDisconnect on process.Process/Start: "kill" makes the agent
 	// kill the process group when the stream breaks before the end event.
-	// Without it a process survives its client, as E2B's do.
+	// Without it a process survives its client, as E2B's do. "linger" lets LingerFor
+	// pass before that, in which a process.Process/Connect with the same header
+	// may take the stream's place; output waits for it.
 	HeaderOnDisconnect = "Quixand-On-Disconnect"
 	OnDisconnectKill   = "kill"
+	OnDisconnectLinger = "linger"
+	LingerFor          = 5 * time.Second
 
 	// HeaderOffset on process.Process/Connect: replay from this byte. The
 	// offset counts output bytes of all streams of the process together, in

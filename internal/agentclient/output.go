@@ -43,6 +43,7 @@ type Output struct {
 	dog    *watchdog
 	source eventSource
 	begin  int64
+	again  *reopening // nil: a stream that breaks has ended
 }
 
 // eventSource hides which procedure a stream of events comes from.
@@ -87,10 +88,11 @@ func (o *Output) Begin() int64 { return o.begin }
 // Next returns the next event. After the one with the exit, and after an
 // error, the Output is closed.
 func (o *Output) Next() (Event, error) {
-	for o.source.Receive() {
+	for o.receive() {
 		switch e := o.source.event().GetEvent().(type) {
 		case *process.ProcessEvent_Data:
 			if ev := dataEvent(e.Data); len(ev.Data) > 0 {
+				o.again.passed(len(ev.Data))
 				return ev, nil
 			}
 		case *process.ProcessEvent_End:
@@ -103,7 +105,7 @@ func (o *Output) Next() (Event, error) {
 			return Event{}, garbage("second start event")
 		}
 	}
-	return Event{}, o.fail(o.source.Err())
+	return Event{}, o.fail(o.why())
 }
 
 func dataEvent(d *process.ProcessEvent_DataEvent) Event {

@@ -68,10 +68,19 @@ func (c *Client) Start(ctx context.Context, s *Start) (*Output, error) {
 		"Authorization", basicAuth(s.User),
 		"Connect-Timeout-Ms", milliseconds(s.Timeout),
 	})
-	if s.KillOnDisconnect {
+	linger := ""
+	switch {
+	case s.KillOnDisconnect && c.unsteady():
+		linger = agentapi.OnDisconnectLinger
+		req.Header().Set(agentapi.HeaderOnDisconnect, linger)
+	case s.KillOnDisconnect:
 		req.Header().Set(agentapi.HeaderOnDisconnect, agentapi.OnDisconnectKill)
 	}
-	return openOutput(ctx, c.procedures().start, req, (*process.StartResponse).GetEvent)
+	out, err := openOutput(ctx, c.procedures().start, req, (*process.StartResponse).GetEvent)
+	if err == nil && c.unsteady() {
+		out.again = &reopening{client: c, linger: linger}
+	}
+	return out, err
 }
 
 // milliseconds is a timeout as Connect's header has it: at least one, at most
@@ -102,6 +111,9 @@ func (c *Client) Attach(ctx context.Context, sel Selector, offset int64) (*Outpu
 	if out.begin, err = beginning(out.source.ResponseHeader().Get(agentapi.HeaderOffset), offset); err != nil {
 		out.Close()
 		return nil, err
+	}
+	if c.unsteady() {
+		out.again = &reopening{client: c, at: out.begin}
 	}
 	return out, nil
 }

@@ -49,6 +49,9 @@ type proc struct {
 	cut    bool        // descendants are not waited for
 	over   bool        // everything has ended
 	budget *time.Timer // kills at the caller's deadline
+	linger *lingering  // a stream that broke and may be replaced
+
+	holders int // streams whose end is the process's, unless they are replaced
 }
 
 // started makes the process known to those who signal it.
@@ -147,6 +150,7 @@ func (p *proc) partEnded() {
 	if p.budget != nil {
 		p.budget.Stop()
 	}
+	p.replace(nil)
 	p.mu.Unlock()
 	if p.stdin != nil {
 		p.stdin.close()

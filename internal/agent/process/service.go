@@ -118,7 +118,7 @@ func (s *Service) Start(ctx context.Context, req *connect.Request[pb.StartReques
 	if err != nil {
 		return err
 	}
-	defer sub.Close()
+	defer p.hold(req.Header(), sub)()
 	if deadline, ok := ctx.Deadline(); ok {
 		p.killAt(deadline)
 	}
@@ -157,7 +157,7 @@ func (s *Service) Connect(ctx context.Context, req *connect.Request[pb.ConnectRe
 		p.catchUp(ctx)
 	}
 	sub := p.out.Subscribe(offset)
-	defer sub.Close()
+	defer p.hold(req.Header(), sub)()
 	if end := sub.Offset(); offset > end {
 		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("offset %d is past the output, which ends at %d", offset, end))
 	}
