@@ -35,6 +35,9 @@ test-limits: release ## memory, processor and process limits, under a kernel of 
 		hack/limits-host go test -p=1 -timeout=15m -tags=$(tags) -run='^(TestContract|TestEndToEnd)$$' \
 		./pkg/adapters/podman ./test/e2e -ginkgo.label-filter=limits -ginkgo.fail-on-empty
 
+test-remote: release ## the whole contract suite by the remote adapter and qs serve; make test runs groups of it
+	QS_TEST_REMOTE=all hack/with-host go test -timeout=30m -v -count=1 -run='^TestContract$$' ./pkg/adapters/remote
+
 crash: release ## 500 clients and 50 servers killed at any moment, and what is left counted
 	hack/with-host go test -timeout=60m -v -count=1 -skip=Soak ./test/crash -kills=500 -crowd=200 $(CRASH)
 	hack/with-host go test -timeout=30m -v -count=1 ./test/e2e/e2b -restarts=50 -ginkgo.focus='a server that is killed'
@@ -65,4 +68,4 @@ host-down: ## end the test host
 clean: ## remove what was built here; hack/host clean removes the test host
 	rm -rf bin out
 
-.PHONY: help build release demo test test-limits crash soak soak-e2b bench lint generate host-up host-down clean
+.PHONY: help build release demo test test-limits test-remote crash soak soak-e2b bench lint generate host-up host-down clean

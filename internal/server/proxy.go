@@ -24,7 +24,7 @@ const headerTraffic = "E2b-Traffic-Access-Token"
 
 // ours are headers that are between client and server: code in a sandbox is
 // not to learn what lets its caller in.
-var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort, serverapi.HeaderHost}
+var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort, serverapi.HeaderHost, serverapi.HeaderPatient}
 
 // proxy is the data plane.
 type proxy struct {
@@ -86,7 +86,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, to target) {
 	if !p.mayPass(w, r, to, x) {
 		return
 	}
-	visit, err := p.boxes.enter(r.Context(), x)
+	visit, err := p.enter(r, x)
 	if err != nil {
 		p.gone(w, to)
 		return
@@ -121,6 +121,14 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request, to *passage) {
 		through = p.files
 	}
 	through.ServeHTTP(w, r)
+}
+
+// enter lets a request to a sandbox that runs, or to one for which it will wait.
+func (p *proxy) enter(r *http.Request, x *box) (*visit, error) {
+	if r.Header.Get(serverapi.HeaderPatient) != "" && !x.AutoResume {
+		return new(gate).enter(r.Context()), nil
+	}
+	return p.boxes.enter(r.Context(), x)
 }
 
 // mayPass lets in who has the sandbox's token, and answers all others.

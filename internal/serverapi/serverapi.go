@@ -54,6 +54,10 @@ const (
 	// there is to read, in place of the server's own.
 	HeaderHost = "Quixand-Host"
 
+	// HeaderPatient on a request of the data plane lets it wait for a paused
+	// sandbox, where E2B's clients are told at once that it does not run.
+	HeaderPatient = "Quixand-Patient"
+
 	EndedWait = 30 * time.Second
 	Heartbeat = 15 * time.Second
 

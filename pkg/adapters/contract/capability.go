@@ -42,7 +42,7 @@ const (
 // Given by what a harness or the host brings along.
 const (
 	Engine      Capability = "engine"      // Harness.Available says so
-	Enforcers   Capability = "enforcers"   // the caller says who ends sandboxes: no adapters.Hosted
+	Local       Capability = "local"       // no adapters.Hosted: the caller keeps timeouts, and reaches agents by their sockets
 	Unreachable Capability = "unreachable" // Harness.Unreachable
 	Images      Capability = "images"      // Harness.Import
 	Busybox     Capability = "busybox"     // Images, and a busybox on this host

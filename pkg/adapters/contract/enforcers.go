@@ -22,16 +22,16 @@ const punctual = time.Second
 func describeEnforcers(f *fixture) {
 	Describe("enforcer", func() {
 		for name, capabilities := range map[string][]Capability{
-			timeouts.AgentName: nil, timeouts.ProcessName: {Enforcers}, timeouts.SystemdName: {Enforcers, Systemd},
+			timeouts.AgentName: nil, timeouts.ProcessName: {Local}, timeouts.SystemdName: {Local, Systemd},
 		} {
 			Describe(name+" alone", needs(capabilities...), func() { describeEnforcer(f, name) })
 		}
-		it("is told", needs(Enforcers), func(ctx SpecContext) {
+		it("is told", needs(Local), func(ctx SpecContext) {
 			b := f.createWith(ctx, f.enforcedBy("agent,process"), nil)
 			Expect(b.Info(ctx)).To(HaveField("Enforcers", Equal([]string{"agent", "process"})))
 			Expect(b.Status(ctx)).To(HaveField("Enforcers", Equal([]string{"agent", "process"})))
 		})
-		it("in the process ends with its client", needs(Enforcers), func(ctx SpecContext) {
+		it("in the process ends with its client", needs(Local), func(ctx SpecContext) {
 			c := f.enforcedBy(timeouts.ProcessName)
 			b := f.createWith(ctx, c, &quixand.Options{Timeout: time.Second})
 			Expect(c.Close()).To(Succeed())
@@ -43,14 +43,14 @@ func describeEnforcers(f *fixture) {
 			_, err := a.Get(ctx, b.ID())
 			Expect(err).To(failAs(quixand.ErrNotFound))
 		})
-		it("by timers leaves none behind", needs(Enforcers, Systemd), func(ctx SpecContext) {
+		it("by timers leaves none behind", needs(Local, Systemd), func(ctx SpecContext) {
 			c := f.enforcedBy(timeouts.SystemdName)
 			b := f.createWith(ctx, c, nil)
 			Expect(f.timers(ctx)).To(ContainElement(b.ID()))
 			Expect(f.another().Kill(ctx, b.ID())).To(Succeed())
 			Expect(f.timers(ctx)).NotTo(ContainElement(b.ID()))
 		})
-		it("by timers forgets what ended behind its back", needs(Enforcers, Systemd), func(ctx SpecContext) {
+		it("by timers forgets what ended behind its back", needs(Local, Systemd), func(ctx SpecContext) {
 			b := f.createWith(ctx, f.enforcedBy("agent,systemd"), nil)
 			Expect(f.adapter().Kill(ctx, b.ID(), adapters.KillOptions{Reason: adapters.ReasonKilled})).To(Succeed())
 			Expect(f.timers(ctx)).To(ContainElement(b.ID()))
@@ -60,11 +60,11 @@ func describeEnforcers(f *fixture) {
 	})
 	Describe("on timeout", func() {
 		for name, capabilities := range map[string][]Capability{
-			timeouts.ProcessName: {Enforcers, Pauser}, timeouts.SystemdName: {Enforcers, Pauser, Systemd},
+			timeouts.ProcessName: {Local, Pauser}, timeouts.SystemdName: {Local, Pauser, Systemd},
 		} {
 			Describe(name, needs(capabilities...), func() { describePauseOnTimeout(f, "agent,"+name) })
 		}
-		it("pause is refused where nobody would, or could, do it", needs(Enforcers), func(ctx SpecContext) {
+		it("pause is refused where nobody would, or could, do it", needs(Local), func(ctx SpecContext) {
 			nobody := []string{timeouts.AgentName}
 			if !f.has(Pauser) {
 				nobody = append(nobody, timeouts.ProcessName)

@@ -206,16 +206,15 @@ func (f *fixture) prepare(_ SpecContext, b []byte) {
 	DeferCleanup(os.Unsetenv, "QS_CONTRACT_CANARY")
 	f.before = gleak.Goroutines()
 	f.client = f.clientAt(f.root, f.harness.New)
-	f.capabilities = append(f.capabilities, f.findEnforcers()...)
+	if !f.hosted() {
+		f.capabilities = append(f.capabilities, Local)
+	}
 }
 
-// findEnforcers looks whether the adapter leaves the choice of them to its caller.
-func (f *fixture) findEnforcers() []Capability {
+func (f *fixture) hosted() bool {
 	a, err := f.harness.New(adapters.Config{Root: f.root, Logger: hclog.NewNullLogger()})
 	Expect(err).NotTo(HaveOccurred())
 	defer a.Close()
-	if _, hosted := a.(adapters.Hosted); hosted {
-		return nil
-	}
-	return []Capability{Enforcers}
+	_, hosted := a.(adapters.Hosted)
+	return hosted
 }

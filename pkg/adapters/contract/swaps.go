@@ -16,7 +16,7 @@ import (
 // describeSwaps has root inside replace the agent's socket, which is in a
 // directory that the host looks into, by something worse.
 func describeSwaps(f *fixture) {
-	Describe("a socket directory", needs(Isolation, RootUser, SameKernel), func() {
+	Describe("a socket directory", needs(Local, Isolation, RootUser, SameKernel), func() {
 		const socket = agentapi.SocketDir + "/" + agentapi.SocketName
 		for _, trap := range []struct{ what, script string }{
 			{"a link to a socket of the host", "ln -s $HOST " + socket},

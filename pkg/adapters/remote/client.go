@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,4 +57,18 @@ func (c *client) header() http.Header {
 	h := make(http.Header, 2)
 	h.Set(serverapi.HeaderRoot, url.QueryEscape(c.space))
 	return h
+}
+
+// killAgain kills a sandbox, and does not mind that an attempt whose answer was lost
+// has done so.
+func (c *client) killAgain(ctx context.Context, id string, header http.Header) error {
+	err := c.simple(ctx, http.MethodDelete, sandboxPath(id, ""), header, nil, false)
+	if !errors.Is(err, errBroken) {
+		return err
+	}
+	err = c.simple(ctx, http.MethodDelete, sandboxPath(id, ""), header, nil, true)
+	if errors.Is(err, adapters.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -160,7 +160,7 @@ func (e *e2b) page(ctx context.Context, query url.Values) (*page, error) {
 }
 
 func (e *e2b) kill(ctx context.Context, id string, _ adapters.KillOptions) error {
-	return e.simple(ctx, http.MethodDelete, sandboxPath(id, ""), nil, nil, true)
+	return e.killAgain(ctx, id, nil)
 }
 
 // seconds rounds up: a timeout is never shorter than was asked for.

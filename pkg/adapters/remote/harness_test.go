@@ -55,9 +55,9 @@ func available(ctx context.Context) error {
 	return nil
 }
 
-// serve runs the qs that was built, as a server of a root of its own, until the
+// serveHere runs the qs that was built, as a server of a root of its own, until the
 // test ends.
-func serve(t *testing.T, args ...string) string {
+func serveHere(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(enginetest.BuiltQS(), append([]string{"serve", "--root", t.TempDir()}, args...)...)
 	cmd.Env = append(os.Environ(), "QS_SERVE_API_KEY="+testKey, "QS_ADAPTER=podman")

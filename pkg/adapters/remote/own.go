@@ -80,7 +80,7 @@ func (o *own) kill(ctx context.Context, id string, opts adapters.KillOptions) er
 	header := o.header()
 	by := opts.By[:min(len(opts.By), serverapi.MaxBy)]
 	header.Set(serverapi.HeaderBy, url.QueryEscape(by))
-	return o.simple(ctx, http.MethodDelete, sandboxPath(id, ""), header, nil, true)
+	return o.killAgain(ctx, id, header)
 }
 
 func (o *own) setDeadline(ctx context.Context, id string, idle time.Duration) error {

@@ -1,12 +1,9 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -15,8 +12,6 @@ import (
 )
 
 const (
-	// maxReport bounds one line about a creation, in bytes.
-	maxReport = 1 << 20
 	// settleTimeout bounds the removal of what a caller does not want any more.
 	settleTimeout = 20 * time.Second
 	// createAttempts bounds how often a creation is begun whose answer was lost.
@@ -72,25 +67,19 @@ func (o *own) createOnce(ctx context.Context, r *request, spec *adapters.Spec) (
 		return nil, brokenError(ctx, err)
 	}
 	defer res.Body.Close()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, maxReport)
-	for lines.Scan() {
-		var report serverapi.Report
-		if err := json.Unmarshal(lines.Bytes(), &report); err != nil {
-			return nil, garbage("%w", err)
-		}
+	var sb *sandbox
+	err = readLines(ctx, res.Body, func(report *serverapi.Report) (more bool, err error) {
 		switch {
+		case report == nil:
 		case report.Error != nil:
-			return nil, newRefusal(report.Error.Code, report.Error)
+			return false, newRefusal(report.Error.Code, report.Error)
 		case report.Sandbox != nil:
-			return o.known(report.Sandbox)
+			sb, err = o.known(report.Sandbox)
+			return false, err
 		case report.Progress != nil && spec.Progress != nil:
 			spec.Progress(*report.Progress)
 		}
-	}
-	err = lines.Err()
-	if err == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, brokenError(ctx, err)
+		return true, nil
+	})
+	return sb, err
 }

@@ -1,9 +1,7 @@
 package remote
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -31,25 +29,12 @@ func (o *own) events(ctx context.Context, since time.Time, receive func(adapters
 		return brokenError(ctx, err)
 	}
 	defer res.Body.Close()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, maxReport)
-	for lines.Scan() {
+	return readLines(ctx, res.Body, func(event *adapters.Event) (more bool, err error) {
 		deaf.Stop() // the receiver may take its time
-		var event adapters.Event
-		if len(lines.Bytes()) > 0 {
-			if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
-				return garbage("%w", err)
-			}
-			if !receive(event) {
-				return nil
-			}
-		}
+		more = event == nil || receive(*event)
 		deaf.Reset(silence)
-	}
-	if err := lines.Err(); err != nil {
-		return brokenError(ctx, err)
-	}
-	return unavailable(errBroken)
+		return more, nil
+	})
 }
 
 var errSilent = &adapters.Error{Kind: adapters.ErrUnavailable, Err: errors.New("the server has been silent for too long")}

@@ -150,6 +150,7 @@ func outgoing(req *http.Request, to place, as pass) *http.Request {
 		out.Header = make(http.Header)
 	}
 	out.Header.Set(headerID, to.id)
+	out.Header.Set(serverapi.HeaderPatient, "1")
 	out.Header.Set(headerPort, strconv.Itoa(to.port))
 	if to.port == adapters.AgentPort {
 		setIf(out.Header, headerToken, as.agent)
@@ -184,6 +185,7 @@ func proxyError(res *http.Response) error {
 	var body struct {
 		SandboxID string `json:"sandboxId"`
 		Message   string `json:"message"`
+		Port      int    `json:"port"`
 		Code      int    `json:"code"`
 	}
 	if json.Unmarshal(text, &body) != nil || body.SandboxID == "" || body.Code != res.StatusCode {
@@ -194,9 +196,12 @@ func proxyError(res *http.Response) error {
 		return nil
 	}
 	res.Body.Close()
-	kind := adapters.ErrUnavailable
-	if res.StatusCode == http.StatusForbidden {
+	kind := adapters.ErrNotFound
+	switch {
+	case res.StatusCode == http.StatusForbidden:
 		kind = adapters.ErrPermission
+	case body.Port != 0: // there is a sandbox, where nobody listens
+		kind = adapters.ErrUnavailable
 	}
 	return &adapters.Error{Kind: kind, Err: fmt.Errorf("the server says: %s", oneLine(body.Message))}
 }
