@@ -17,7 +17,8 @@ import (
 var _ = contract.DescribeAdapter(Name, contract.Harness{
 	New:   open,
 	Image: os.Getenv("QS_IMAGE"),
-	Claims: without(lacking(),
+	Claims: without(
+		lacking(),
 		contract.Dialer, contract.Resolver, contract.Checker, contract.EventStreamer,
 		contract.Isolation, contract.Networks, contract.RootUser, contract.Sudo, contract.Users, contract.Python,
 		contract.Pauser, contract.Renamer, contract.Snapshotter, contract.StatsReader, contract.Historian,
