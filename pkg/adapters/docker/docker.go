@@ -50,11 +50,6 @@ import (
 // Name is what the adapter is registered as.
 const Name = "docker"
 
-func init() {
-	adapters.Default.Register(Name, func(cfg adapters.Config) (adapters.Adapter, error) { return New(cfg), nil })
-	adapters.Default.RegisterProbe(Name, probe)
-}
-
 // Adapter drives one Docker daemon. It is safe for concurrent use.
 type Adapter struct {
 	*local.Adapter

@@ -190,7 +190,7 @@ func loaded(answer io.Reader) (names []string, err error) {
 func importFailed(said error) error {
 	e := mapped(said)
 	if errors.Is(e.Kind, adapters.ErrInternal) {
-		e.Kind, e.Hint = adapters.ErrInvalid, hintArchive
+		e.Kind, e.Hint = adapters.ErrInvalid, "give an archive that docker save has written"
 	}
 	return e
 }

@@ -10,6 +10,11 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
+func init() {
+	adapters.Default.Register(Name, func(cfg adapters.Config) (adapters.Adapter, error) { return New(cfg), nil })
+	adapters.Default.RegisterProbe(Name, probe)
+}
+
 // probe is an [adapters.Prober]. It does not connect: that would start what
 // listens for its first client.
 func probe(adapters.Config) adapters.Check {

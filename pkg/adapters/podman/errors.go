@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
@@ -28,16 +29,13 @@ const (
 
 // rules say what the engine's messages mean: most have the status 500. They are
 // tried in order.
-var rules = []local.Rule{
+var rules = slices.Concat([]local.Rule{
 	// resources
-	local.Means(adapters.ErrExhausted, hintDisk, "no space left on device"),
 	local.Means(adapters.ErrExhausted, hintDisk, "database or disk is full"),
 	// Every container has a session keyring, and a user has 200 keys.
 	local.Means(adapters.ErrExhausted, hintKeys, "join keyctl", "disk quota exceeded"),
-	local.Means(adapters.ErrExhausted, hintDisk, "disk quota exceeded"),
 	local.Means(adapters.ErrExhausted, "remove containers, or raise num_locks in containers.conf and run: podman system renumber", "exceeded num_locks"),
 	local.Means(adapters.ErrExhausted, "raise the limit of open files: ulimit -n", "too many open files"),
-	local.Means(adapters.ErrExhausted, "", "cannot allocate memory"),
 
 	// ids
 	local.Means(adapters.ErrUnavailable, "install newuidmap and newgidmap: dnf install shadow-utils, or apt install uidmap", "newuidmap", "not found"),
@@ -56,7 +54,6 @@ var rules = []local.Rule{
 
 	// pausing
 	local.Means(adapters.ErrConflict, "", "is already paused"),
-	local.Means(adapters.ErrConflict, "", "is not paused"),
 	local.Means(adapters.ErrConflict, "", "is not running, can't pause"),
 	local.Means(adapters.ErrUnsupported, hintFreezer, "can not pause containers on rootless containers with cgroup v1"),
 	local.Means(adapters.ErrUnsupported, hintFreezer, "cannot pause without using cgroups"),
@@ -69,33 +66,24 @@ var rules = []local.Rule{
 	local.Means(adapters.ErrUnavailable, "install conmon: dnf install conmon, or apt install conmon", "conmon", "not find"),
 
 	// names and ports
-	local.Means(adapters.ErrExists, "", "is already in use"),
 	local.Means(adapters.ErrConflict, hintPort, "address already in use"),
 	local.Means(adapters.ErrConflict, hintPort, "failed to bind port"),
 
 	// images and registries
-	local.Means(adapters.ErrNotFound, hintImage, "no such image"),
 	local.Means(adapters.ErrNotFound, hintImage, "image not known"),
 	local.Means(adapters.ErrNotFound, "write the image's name with its registry, such as docker.io/library/python:3.11-slim", "short-name"),
-	local.Means(adapters.ErrPermission, hintLogin, "unauthorized"),
 	local.Means(adapters.ErrPermission, hintLogin, "reading manifest", "denied"),
 	local.Means(adapters.ErrPermission, hintLogin, "statuscode: 403"),
 	local.Means(adapters.ErrPermission, hintLogin, "authentication required"),
-	local.Means(adapters.ErrPermission, hintLogin, "requested access to the resource is denied"),
-	local.Means(adapters.ErrNotFound, "check the image's name and tag", "manifest unknown"),
-	local.Means(adapters.ErrNotFound, "check the image's name and tag", "name unknown"),
-	local.Means(adapters.ErrExhausted, "the registry limits pulls: wait, or podman login", "toomanyrequests"),
 	local.Means(adapters.ErrUnavailable, "the registry speaks plain HTTP: allow that with --insecure", "server gave http response to https client"),
+}, local.CommonRules(Name), []local.Rule{
 	local.Means(adapters.ErrUnavailable, "check the network and the registry's name", "pinging container registry"),
 	local.Means(adapters.ErrConflict, "somebody has removed at this moment what the build was to go on from: build again", "layer not known"),
 	local.Means(adapters.ErrInvalid, "give an archive that podman save or docker save has written", "payload does not match any of the supported image formats"),
 	local.Means(adapters.ErrInvalid, "check the image's name", "invalid image name"),
-	local.Means(adapters.ErrInvalid, "check the image's name", "invalid reference format"),
-
-	local.Means(adapters.ErrNotFound, "", "no such container"),
 	local.Means(adapters.ErrUnsupported, "use an agent and an image for this machine's architecture", "exec format error"),
 	local.Means(adapters.ErrPermission, "", "permission denied"),
-}
+})
 
 // statuses are what remains to be said where the words are unknown.
 var statuses = map[int]error{
