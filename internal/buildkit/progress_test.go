@@ -35,7 +35,10 @@ func TestProgressTellsStepsAndLines(t *testing.T) {
 		{Step: 1, Steps: 3, Instruction: "FROM x"},
 		{Step: 1, Steps: 3, Instruction: "FROM x", Cached: true},
 		{Step: 2, Steps: 3, Instruction: "RUN <<E (a\nb)"},
-		{Output: "one"}, {Output: "other"}, {Output: "two"}, {Output: "no end"},
+		{Output: "one"},
+		{Output: "other"},
+		{Output: "two"},
+		{Output: "no end"},
 	}
 	if !slices.Equal(told, want) {
 		t.Errorf("told %v, want %v", told, want)
