@@ -32,15 +32,15 @@ var _ httputil.BufferPool = (*buffers)(nil)
 
 func newBuffers(size int) *buffers {
 	b := new(buffers)
-	b.pool.New = func() any { return make([]byte, size) }
+	b.pool.New = func() any { buf := make([]byte, size); return &buf }
 	return b
 }
 
 // Get implements [httputil.BufferPool].
-func (b *buffers) Get() []byte { return b.pool.Get().([]byte) }
+func (b *buffers) Get() []byte { return *b.pool.Get().(*[]byte) }
 
 // Put implements [httputil.BufferPool].
-func (b *buffers) Put(buf []byte) { b.pool.Put(buf) }
+func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
 
 // bulk is a request's body that net/http would copy in pieces of 32 KiB.
 type bulk struct {

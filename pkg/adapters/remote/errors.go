@@ -26,7 +26,7 @@ var errForeign = errors.New("the server is no Quixand")
 // foreign is an error by which such a server shows.
 type foreign struct{ error }
 
-func (f foreign) Is(target error) bool { return target == errForeign } //nolint:errorlint // one and the same value
+func (f foreign) Is(target error) bool { return target == errForeign }
 func (f foreign) Unwrap() error        { return f.error }
 
 // refusal is the error that an answer means.

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	cli     enginetest.CLI = "podman"
-	testKey                = "e2b_0123456789abcdef0123456789abcdef01234567"
+	cli     = enginetest.CLI("podman")
+	testKey = "e2b_0123456789abcdef0123456789abcdef01234567"
 )
 
 // serverURL is where the suite's server is.

@@ -69,8 +69,8 @@ func (o *own) allEnded(ctx context.Context) ([]*adapters.Ended, error) {
 	if err := o.ask(ctx, serverapi.PathAllEnded, nil, &all); err != nil {
 		return nil, err
 	}
-	for _, e := range all {
-		o.remembered(e)
+	for i, e := range all {
+		all[i] = o.remembered(e)
 	}
 	return all, nil
 }

@@ -158,7 +158,8 @@ func (a *attacker) smuggling(rnd *rand.Rand) string {
 	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(hidden), hidden)
 	headers := pick(rnd, to(a.own.ID, a.own.Token), a.withKey(), "E2b-Sandbox-Id: "+a.own.ID+"\r\nE2b-Sandbox-Port: 8000\r\n")
 	line := pick(rnd, "POST /envs", "POST /files?path=/tmp/x", "GET /", "POST /v2/sandboxes")
-	framing := pick(rnd,
+	framing := pick(
+		rnd,
 		"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"+chunked,
 		"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"+hidden,
 		"Content-Length: 0\r\nContent-Length: 5\r\n\r\n"+hidden,
