@@ -76,7 +76,15 @@ func (s *Server) createOnce(ctx context.Context, c *call, spec *serverapi.Spec, 
 		_ = sb.Kill(context.WithoutCancel(ctx))
 		return nil, context.Cause(ctx)
 	}
-	return s.boxes.add(sb.ID(), r), nil
+	x := s.boxes.add(sb.ID(), r)
+	// Its agent is spoken to before anybody can pause it: calls that may wait for a
+	// paused sandbox need somebody to wait for.
+	if _, err := x.sandbox.Get(ctx); err != nil {
+		_ = sb.Kill(context.WithoutCancel(ctx))
+		s.boxes.drop(x.id)
+		return nil, err
+	}
+	return x, nil
 }
 
 // optionsOf says in the library's words what a client of ours asks for, within

@@ -35,7 +35,7 @@ var _ = contract.DescribeAdapter(Name, contract.Harness{
 // groups are what `make test` runs of the suite: what goes another way here than with
 // an engine of this machine. QS_TEST_REMOTE=all, or any focus of one's own, runs
 // the whole.
-const groups = `remote (claims|adapter|create|find connect|find roots|name|an ephemeral|kill|death|pause|snapshot|fork|attach|ports|cancel|errors|events)`
+const groups = `remote (claims|adapter|create|find connect|find roots|name|an ephemeral|kill|death|pause|snapshot|ports|events)`
 
 func TestContract(t *testing.T) {
 	if enginetest.BuiltQS() != "" {
