@@ -59,7 +59,7 @@ func (s *server) newTransport(http2 bool) *http.Transport {
 		TLSHandshakeTimeout: dialTimeout,
 		DisableCompression:  true, // it slows transfers down, and nothing is asked for by hand
 		MaxIdleConnsPerHost: maxIdle,
-		IdleConnTimeout:     time.Minute, // less than a server's
+		IdleConnTimeout:     5 * time.Second, // one that becomes idle after close is nobody's
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if s.at.socket != "" {
