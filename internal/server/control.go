@@ -100,6 +100,17 @@ func (c *call) answer(status int, v any) error {
 	return nil
 }
 
+// onBox makes a handler of what is done to the caller's sandbox that the path names.
+func (s *Server) onBox(do func(*call, *box) error) func(*call) error {
+	return func(c *call) error {
+		x, err := s.box(c)
+		if err != nil {
+			return err
+		}
+		return do(c, x)
+	}
+}
+
 // box is the caller's sandbox that the path names.
 func (s *Server) box(c *call) (*box, error) {
 	id := c.request.PathValue("id")

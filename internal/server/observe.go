@@ -11,11 +11,7 @@ import (
 )
 
 // metrics tells what a sandbox uses now: there is no past to look into.
-func (s *Server) metrics(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) metrics(c *call, x *box) error {
 	q := c.request.URL.Query()
 	from, err := number(q.Get("start"), 0)
 	if err != nil {
@@ -56,11 +52,7 @@ func number(text string, otherwise int64) (int64, error) {
 }
 
 // logs tells what ran in a sandbox.
-func (s *Server) logs(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) logs(c *call, x *box) error {
 	q := c.request.URL.Query()
 	from, err := number(q.Get("start"), 0)
 	if err != nil {

@@ -17,10 +17,10 @@ func (s *Server) ownRoutes() map[string]func(*call) error {
 		"GET " + serverapi.PathHello:      s.hello,
 		"GET " + serverapi.PathSandboxes:  s.ownList,
 		"POST " + serverapi.PathSandboxes: s.ownCreate,
-		"GET " + serverapi.PathSandbox:    s.ownDescribe,
-		"POST " + serverapi.PathTimeout:   s.ownTimeout,
-		"POST " + serverapi.PathResume:    s.ownResume,
-		"POST " + serverapi.PathName:      s.ownRename,
+		"GET " + serverapi.PathSandbox:    s.onBox(s.ownDescribe),
+		"POST " + serverapi.PathTimeout:   s.onBox(s.ownTimeout),
+		"POST " + serverapi.PathResume:    s.onBox(s.ownResume),
+		"POST " + serverapi.PathName:      s.onBox(s.ownRename),
 		"GET " + serverapi.PathEnded:      s.ended,
 		"GET " + serverapi.PathAllEnded:   s.allEnded,
 		"GET " + serverapi.PathEvents:     s.events,
@@ -60,11 +60,7 @@ func (s *Server) ownList(c *call) error {
 	return c.answer(http.StatusOK, answer)
 }
 
-func (s *Server) ownDescribe(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) ownDescribe(c *call, x *box) error {
 	info, err := s.boxes.look(c, x)
 	if err != nil {
 		return err
@@ -72,11 +68,7 @@ func (s *Server) ownDescribe(c *call) error {
 	return c.answer(http.StatusOK, s.told(c, x, info))
 }
 
-func (s *Server) ownTimeout(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) ownTimeout(c *call, x *box) error {
 	var req serverapi.TimeoutRequest
 	if err := c.read(&req); err != nil {
 		return err
@@ -102,11 +94,7 @@ func (c *call) mayGive(timeout time.Duration) error {
 	return nil
 }
 
-func (s *Server) ownResume(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) ownResume(c *call, x *box) error {
 	if err := s.boxes.thaw(c, x); err != nil {
 		return err
 	}
@@ -114,16 +102,13 @@ func (s *Server) ownResume(c *call) error {
 }
 
 // ownRename gives a sandbox a name among those of its key and space.
-func (s *Server) ownRename(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) ownRename(c *call, x *box) error {
 	var req serverapi.NameRequest
 	if err := c.read(&req); err != nil {
 		return err
 	}
-	name := ""
+	var name string
+	var err error
 	if req.Name != "" {
 		if name, err = s.freeName(c, req.Name); err != nil {
 			return err

@@ -31,11 +31,7 @@ func (s *Server) kill(c *call) error {
 }
 
 // connect makes sure that a sandbox runs, for no less than a while from now.
-func (s *Server) connect(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) connect(c *call, x *box) error {
 	req := struct {
 		Timeout *int64 `json:"timeout"`
 		Memory  *bool  `json:"memory"`
@@ -90,11 +86,7 @@ func (s *Server) wake(ctx context.Context, x *box, timeout time.Duration) (resum
 	return resumed, sb.RefreshTimeout(ctx, timeout)
 }
 
-func (s *Server) setTimeout(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) setTimeout(c *call, x *box) error {
 	req := struct {
 		Timeout int64 `json:"timeout"`
 	}{}
@@ -119,11 +111,7 @@ func (s *Server) setTimeout(c *call) error {
 }
 
 // refresh is setTimeout that never shortens, as old clients know it.
-func (s *Server) refresh(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) refresh(c *call, x *box) error {
 	req := struct {
 		Duration *int64 `json:"duration"`
 	}{}
@@ -140,11 +128,7 @@ func (s *Server) refresh(c *call) error {
 	return c.answer(http.StatusNoContent, nil)
 }
 
-func (s *Server) pause(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) pause(c *call, x *box) error {
 	req := struct {
 		Memory *bool `json:"memory"`
 	}{}
@@ -161,11 +145,7 @@ func (s *Server) pause(c *call) error {
 }
 
 // describe tells of one sandbox all that there is to know.
-func (s *Server) describe(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) describe(c *call, x *box) error {
 	info, err := s.boxes.look(c, x)
 	if err != nil {
 		return err

@@ -11,11 +11,7 @@ import (
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
-func (s *Server) snapshot(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) snapshot(c *call, x *box) error {
 	req := struct {
 		Name string `json:"name"`
 	}{}
@@ -104,11 +100,7 @@ func (s *Server) snapshots(c *call) error {
 const maxForks = 16
 
 // fork makes copies of a sandbox's file system, each a sandbox.
-func (s *Server) fork(c *call) error {
-	x, err := s.box(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) fork(c *call, x *box) error {
 	req := struct {
 		Count   int    `json:"count"`
 		Timeout *int64 `json:"timeout"`
