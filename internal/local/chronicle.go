@@ -128,7 +128,7 @@ func (c *chronicle) engineTold(event adapters.Event) bool {
 	case adapters.EventStarted:
 		if c.asksAgents() {
 			l := c.listen(event.ID)
-			l.lost = event.Time.After(c.began)
+			l.lost.Store(event.Time.After(c.began))
 			defer l.begin()
 		}
 	case adapters.EventDied:

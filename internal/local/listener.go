@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -26,7 +27,7 @@ type listener struct {
 	begun  chan struct{} // closed when what it hears is wanted
 	begin  func()
 	done   chan struct{} // closed when there is nothing more to hear
-	lost   bool          // to tell so when it hears nothing; set before begin
+	lost   atomic.Bool   // to tell so when it hears nothing
 }
 
 // listen returns the listener of a sandbox, a new one if there is none.
@@ -99,7 +100,7 @@ func (c *chronicle) hear(ctx context.Context, l *listener) {
 	// It may never have been started, and then nothing is lost.
 	soon, cancel := context.WithTimeout(ctx, lastNews)
 	defer cancel()
-	if wanted(soon, l) && l.lost {
+	if wanted(soon, l) && l.lost.Load() {
 		c.pass(adapters.Event{ID: l.id, Type: adapters.EventLost, Time: time.Now()})
 	}
 }
