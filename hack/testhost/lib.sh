@@ -66,7 +66,7 @@ need() {
 
 # forward CMD... runs a command as a child and hands on the signals that this
 # script gets, so that ending a script ends what it runs. As a background child
-# CMD ignores INT and QUIT; env --default-signal gives them back.
+# CMD ignores INT and QUIT, and HUP under nohup; env --default-signal gives them back.
 forward() {
 	local child status signal handed=1
 	"$@" <&0 &
