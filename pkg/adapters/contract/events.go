@@ -15,20 +15,8 @@ import (
 
 func describeEvents(f *fixture) {
 	Describe("events", needs(EventStreamer), func() {
-		it("tell the life of a sandbox, whoever causes them", func(ctx SpecContext) {
-			events := f.events(ctx, time.Time{})
-			b := f.create(ctx, nil)
-			pid := b.number(ctx, "echo $$")
-			Expect(b.Kill(ctx)).To(Succeed())
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventCreated)})
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventStarted)})
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventReady)})
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventExec), "Detail": ContainSubstring("echo $$"), "PID": BeNumerically(">", 0)})
-			Expect(pid).To(BeNumerically(">", 0))
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(adapters.ReasonKilled), "Detail": HavePrefix("killed by ")})
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonKilled)})
-			events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventRemoved)})
-		})
+		it("tell the life of a sandbox, whoever causes them", func(ctx SpecContext) { f.tellsLife(ctx, false) })
+		it("tell all the life of one that is killed at once", func(ctx SpecContext) { f.tellsLife(ctx, true) })
 		it("tell when the time of a sandbox is up", func(ctx SpecContext) {
 			events := f.events(ctx, time.Time{})
 			b := f.create(ctx, &quixand.Options{Timeout: time.Second})
@@ -97,6 +85,28 @@ func describeEvents(f *fixture) {
 			}
 		})
 	})
+}
+
+// tellsLife creates, uses and kills a sandbox: before anything has been heard of it,
+// or after that.
+func (f *fixture) tellsLife(ctx SpecContext, atOnce bool) {
+	GinkgoHelper()
+	events := f.events(ctx, time.Time{})
+	b := f.create(ctx, nil)
+	Expect(b.number(ctx, "echo $$")).To(BeNumerically(">", 0))
+	if atOnce {
+		Expect(b.Kill(ctx)).To(Succeed())
+	}
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventCreated)})
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventStarted)})
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventReady)})
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventExec), "Detail": ContainSubstring("echo $$"), "PID": BeNumerically(">", 0)})
+	if !atOnce {
+		Expect(b.Kill(ctx)).To(Succeed())
+	}
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventKilled), "Reason": Equal(adapters.ReasonKilled), "Detail": HavePrefix("killed by ")})
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventDied), "Reason": Equal(adapters.ReasonKilled)})
+	events.expect(ctx, b, gstruct.Fields{"Type": Equal(adapters.EventRemoved)})
 }
 
 // stream is what an adapter of its own tells, until the case ends.

@@ -60,12 +60,13 @@ func lasting() string { return "sleep 1000." + strings.Map(digit, rand.Text()) }
 
 func digit(r rune) rune { return '0' + r%10 }
 
-// running reports whether a process on this machine has such a command line.
+// running reports whether a process on this machine has a command in its command
+// line, as the shell that is about to start it does.
 func running(command string) bool {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range lines {
 		line, _ := os.ReadFile(path)
-		if string(bytes.ReplaceAll(bytes.TrimRight(line, "\x00"), []byte{0}, []byte{' '})) == command {
+		if bytes.Contains(bytes.ReplaceAll(line, []byte{0}, []byte{' '}), []byte(command)) {
 			return true
 		}
 	}

@@ -43,6 +43,7 @@ func deviations() map[string]string {
 	known["registries fail in one line to push: one that fails"] = patient
 	known["registries fail in one line to push: one that is something else"] = patient
 	if os.Getenv(dataPlaneVariable) == "exec" {
+		known["events tell all the life of one that is killed at once"] = "its agent is gone before an exec leads to it"
 		known["find connect needs no engine"] = "the exec is the engine's"
 		known["name needs no engine to be found"] = "the exec is the engine's"
 	}
