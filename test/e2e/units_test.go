@@ -29,7 +29,7 @@ var _ = Describe("The units of qs serve", needsEngine, func() {
 
 	It("start at the first request, and lose nothing when they are restarted", limit, func(ctx SpecContext) {
 		u := newUnit(ctx)
-		u.installService("ExecStart=\nExecStart=" + program() + " serve --audit-log=- --drain=1s\n")
+		u.installService("ExecStart=\nExecStart=" + program() + " serve --audit-log=- --drain=1s --no-stock\n")
 		u.start(ctx)
 		sb := u.create(ctx)
 		before := u.describe(ctx, sb)
@@ -65,7 +65,7 @@ var _ = Describe("The units of qs serve", needsEngine, func() {
 		DeferCleanup(func(ctx SpecContext) { podman(ctx, "rmi", image) }, NodeTimeout(20*time.Second))
 		u := newUnit(ctx)
 		u.install("quadlet/qs-serve.container", "containers/systemd", "[Container]\n"+u.environment(),
-			"Image=localhost/qs\n", "Image="+image+"\n", "%h/.quixand", suite.root)
+			"Image=localhost/qs\n", "Image="+image+"\n", "--audit-log=-\n", "--audit-log=- --no-stock\n", "%h/.quixand", suite.root)
 		u.start(ctx)
 		sb := u.create(ctx)
 		stream, _ := sb.count(ctx)
