@@ -48,6 +48,9 @@ var _ = Describe("a server that is killed", Ordered, func() {
 		l.check(ctx)
 		l.expectNoRemains()
 		for id := range l.known {
+			l.unsure[id] = true
+		}
+		for id := range l.unsure {
 			status, err := l.ask(ctx, "DELETE", "/sandboxes/"+id, "", nil)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(status).To(BeElementOf(204, 404))
@@ -68,7 +71,7 @@ type load struct {
 
 	mu     sync.Mutex
 	known  map[string]box  // that were answered, and not killed
-	unsure map[string]bool // that were to be killed, without an answer
+	unsure map[string]bool // that were to live on or to be killed, without an answer
 	built  int
 }
 
@@ -126,13 +129,26 @@ func (l *load) create(ctx context.Context) {
 		return
 	}
 	b.canary = canary
+	l.doubt(b.ID, true)
 	// What is known lives on for as long as the test.
 	if status, err := l.ask(ctx, "POST", "/sandboxes/"+b.ID+"/timeout", `{"timeout":600}`, nil); err != nil || status != 204 {
 		return
 	}
+	l.doubt(b.ID, false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.known[b.ID] = b
+}
+
+// doubt notes whether it is not known what has become of a sandbox.
+func (l *load) doubt(id string, unsure bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if unsure {
+		l.unsure[id] = true
+	} else {
+		delete(l.unsure, id)
+	}
 }
 
 // any is a sandbox that is known.
@@ -152,12 +168,10 @@ func (l *load) kill(ctx context.Context) {
 	}
 	l.mu.Lock()
 	delete(l.known, b.ID)
-	l.unsure[b.ID] = true
 	l.mu.Unlock()
+	l.doubt(b.ID, true)
 	if status, err := l.ask(ctx, "DELETE", "/sandboxes/"+b.ID, "", nil); err == nil && status == 204 {
-		l.mu.Lock()
-		delete(l.unsure, b.ID)
-		l.mu.Unlock()
+		l.doubt(b.ID, false)
 	}
 }
 
