@@ -14,9 +14,13 @@ import (
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
-// mendTimeout bounds the way back to a sandbox, which takes a tenth of a
-// second, or waiting for somebody else to find it.
-const mendTimeout = 10 * time.Second
+// mendTimeout bounds the way back to a sandbox, which takes a tenth of a second.
+// Somebody else who is at it may find that the sandbox is about to end, and says
+// nothing then: E2B's clients give its end up for unknown after five seconds.
+const (
+	mendTimeout   = 10 * time.Second
+	mendsOfOthers = 3 * time.Second
+)
 
 // mend gives a sandbox that the engine says is running its socket back, which
 // somebody has deleted on the host. It is an [agentsock.Mender].
@@ -37,6 +41,8 @@ func (a *Adapter) mend(ctx context.Context, id string, lost error) error {
 	claim, made, err := a.reclaim(id)
 	if errors.Is(err, statedir.ErrClaimed) {
 		// It is in the making, or somebody else is at this.
+		ctx, cancel := context.WithTimeout(ctx, mendsOfOthers)
+		defer cancel()
 		return a.awaitSocket(ctx, id, func() error { return nil })
 	}
 	if err != nil {
