@@ -5,15 +5,18 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"github.com/quixand/quixand/internal/template"
 	"github.com/quixand/quixand/pkg/adapters"
@@ -32,21 +35,29 @@ func needDocker(t *testing.T) {
 	}
 }
 
-// buildSpec is a build from the suite's image.
-func buildSpec(t *testing.T, tag string, secrets map[string][]byte, instruction string, said func(adapters.BuildEvent)) *adapters.BuildSpec {
-	t.Helper()
+// newBuildSpec is a build from the suite's image.
+func newBuildSpec(tag string, secrets map[string][]byte, instruction string, said func(adapters.BuildEvent)) (*adapters.BuildSpec, error) {
 	source, err := template.With("", []byte("FROM "+os.Getenv("QS_IMAGE")+"\n"+instruction+"\n"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var packed bytes.Buffer
 	if err := source.WriteTar(&packed, secrets); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	return &adapters.BuildSpec{
 		Context: &packed, Recipe: template.RecipeName, Hidden: []string{template.OwnNames}, Tag: tag,
 		Secrets: template.SecretNames(secrets), Pull: adapters.PullNever, Progress: said,
+	}, nil
+}
+
+func buildSpec(t *testing.T, tag string, secrets map[string][]byte, instruction string, said func(adapters.BuildEvent)) *adapters.BuildSpec {
+	t.Helper()
+	spec, err := newBuildSpec(tag, secrets, instruction, said)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return spec
 }
 
 func buildAdapter(t *testing.T) *Adapter {
@@ -60,25 +71,36 @@ func lasting() string { return "sleep 1000." + strings.Map(digit, rand.Text()) }
 
 func digit(r rune) rune { return '0' + r%10 }
 
-// running reports whether a process on this machine has a command in its command
-// line, as the shell that is about to start it does.
-func running(command string) bool {
+// running returns the processes on this machine that have a command in their
+// command lines, as the shell that is about to start it does.
+func running(command string) (pids []int) {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range lines {
 		line, _ := os.ReadFile(path)
 		if bytes.Contains(bytes.ReplaceAll(line, []byte{0}, []byte{' '}), []byte(command)) {
-			return true
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			pids = append(pids, pid)
 		}
 	}
-	return false
+	return pids
 }
 
 // waitUntilGone fails a test when a command goes on.
 func waitUntilGone(t *testing.T, command string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); running(command); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s goes on", command)
+	end := time.Now().Add(10 * time.Second)
+	for pids := running(command); len(pids) > 0; pids = running(command) {
+		fd, err := unix.PidfdOpen(pids[0], 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(end).Milliseconds()))
+		unix.Close(fd)
+		if n == 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			t.Fatalf("%s goes on: %v", command, err)
 		}
 	}
 }
@@ -92,7 +114,7 @@ func TestBuildEndsWithItsContext(t *testing.T) {
 	var seen bool
 	spec := buildSpec(t, tag, nil, "RUN echo ready; "+command, func(e adapters.BuildEvent) {
 		if e.Output == "ready" {
-			seen = running(command)
+			seen = len(running(command)) > 0
 			cancel()
 		}
 	})
@@ -107,14 +129,22 @@ func TestBuildEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// builderVariable makes TestBuildUntilKilled the client of a build.
+// builderVariable makes this program the client of a build that lasts.
 const builderVariable = "QS_TEST_BUILD_COMMAND"
+
+func TestMain(m *testing.M) {
+	if command := os.Getenv(builderVariable); command != "" {
+		fmt.Fprintln(os.Stderr, "it has ended before it was killed:", buildUntilKilled(command))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // A build ends with its client, however that ends: nothing is left to sweep.
 func TestBuildEndsWithItsClient(t *testing.T) {
 	needDocker(t)
 	command := lasting()
-	client := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBuildUntilKilled$")
+	client := exec.CommandContext(t.Context(), os.Args[0])
 	client.Env = append(os.Environ(), builderVariable+"="+command)
 	said, err := client.StdoutPipe()
 	if err != nil {
@@ -124,7 +154,7 @@ func TestBuildEndsWithItsClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.ReadFull(said, make([]byte, len("ready")))
-	if !running(command) {
+	if len(running(command)) == 0 {
 		t.Error("the build has not begun")
 	}
 	_ = client.Process.Kill()
@@ -132,18 +162,16 @@ func TestBuildEndsWithItsClient(t *testing.T) {
 	waitUntilGone(t, command)
 }
 
-func TestBuildUntilKilled(t *testing.T) {
-	command := os.Getenv(builderVariable)
-	if command == "" {
-		t.Skip("runs for TestBuildEndsWithItsClient only")
-	}
-	spec := buildSpec(t, "localhost/quixand-test:1", nil, "RUN echo ready; "+command, func(e adapters.BuildEvent) {
+func buildUntilKilled(command string) error {
+	spec, err := newBuildSpec("localhost/quixand-test:1", nil, "RUN echo ready; "+command, func(e adapters.BuildEvent) {
 		if e.Output == "ready" {
 			_, _ = os.Stdout.WriteString(e.Output)
 		}
 	})
-	_, err := buildAdapter(t).BuildImage(t.Context(), spec)
-	t.Error("it has ended before it was killed: ", err)
+	if err == nil {
+		_, err = New(adapters.Config{Root: os.TempDir(), Logger: hclog.NewNullLogger()}).BuildImage(context.Background(), spec)
+	}
+	return err
 }
 
 // A secret is in nothing that the daemon tells of an image. That it is in no file
