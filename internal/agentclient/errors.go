@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"connectrpc.com/connect"
 
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -87,7 +85,7 @@ func refused(code connect.Code, message string) error {
 	if !ok {
 		kind = adapters.ErrInternal
 	}
-	if message = oneLine(message); message == "" {
+	if message = termsafe.Brief(message); message == "" {
 		message = code.String()
 	}
 	return &adapters.Error{Kind: kind, Err: &Refusal{Message: message}}
@@ -101,27 +99,5 @@ func garbage(format string, args ...any) error {
 // oneLineError keeps a cause that may quote the agent from spoiling a log.
 type oneLineError struct{ error }
 
-func (e oneLineError) Error() string { return oneLine(e.error.Error()) }
+func (e oneLineError) Error() string { return termsafe.Brief(e.error.Error()) }
 func (e oneLineError) Unwrap() error { return e.error }
-
-// maxText bounds what an error quotes of an agent.
-const maxText = 1024
-
-// oneLine makes a text of the agent's fit for an error message: bounded,
-// valid UTF-8, without line breaks and control characters.
-func oneLine(s string) string {
-	if len(s) > maxText {
-		cut := maxText
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	return strings.TrimSpace(s)
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -67,20 +66,6 @@ func TestCodes(t *testing.T) {
 	for status, code := range statusCodes {
 		if kinds[code] == nil {
 			t.Errorf("status %d has no kind", status)
-		}
-	}
-}
-
-func TestOneLine(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                   "plain",
-		" a\nb\r\x1b[2Jc\x00 ":    "a b  [2Jc",
-		"\xffé":                   "�é",
-		"\u202e\u200bx":           "x",
-		strings.Repeat("é", 1000): strings.Repeat("é", 512) + "…",
-	} {
-		if got := oneLine(in); got != want {
-			t.Errorf("oneLine(%.40q) = %.40q, want %.40q", in, got, want)
 		}
 	}
 }

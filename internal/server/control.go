@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/quixand/quixand/internal/apikeys"
+	"github.com/quixand/quixand/internal/serverapi"
 )
 
 // maxBody bounds a request of the control plane, in bytes.
@@ -27,7 +28,7 @@ type call struct {
 
 func (s *Server) handler(h func(*call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key, err := s.cfg.Keys.Find(r.Header.Get("X-Api-Key"))
+		key, err := s.cfg.Keys.Find(r.Header.Get(serverapi.HeaderKey))
 		if err != nil {
 			s.refuseKey(w, err)
 			return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/envd"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/quixand"
 	"github.com/quixand/quixand/pkg/templates"
 )
@@ -25,10 +26,6 @@ const (
 
 	// home is where commands start in templates that do not say where.
 	home = "/home/user"
-
-	// snapshotPrefix stands before the name of a snapshot where a template's could
-	// be, too.
-	snapshotPrefix = "snapshot:"
 )
 
 // createOpen is of the first generation, where a token is an option.
@@ -173,7 +170,7 @@ func (s *Server) startFrom(c *call, name string, opts *quixand.Options) error {
 	if !c.key.Limits.Allows(name) {
 		return &quixand.Error{Kind: quixand.ErrPermission, Err: fmt.Errorf("this key may not use the template %q", name)}
 	}
-	if snapshot, ok := strings.CutPrefix(name, snapshotPrefix); ok {
+	if snapshot, ok := strings.CutPrefix(name, serverapi.SnapshotPrefix); ok {
 		opts.Snapshot = c.engineName(snapshot)
 		return s.ownSnapshot(c, snapshot)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -120,7 +121,7 @@ func (s *Server) list(c *call) error {
 	}
 	if len(infos) > q.limit {
 		infos = infos[:q.limit]
-		c.w.Header().Set("X-Next-Token", cursorOf(infos[len(infos)-1]).String())
+		c.w.Header().Set(serverapi.HeaderNext, cursorOf(infos[len(infos)-1]).String())
 	}
 	return c.answer(http.StatusOK, s.details(c, infos, asked))
 }

@@ -135,7 +135,7 @@ func boundLifetime(c *call, opts *quixand.Options) error {
 func (s *Server) originOf(c *call, spec *serverapi.Spec, opts *quixand.Options) error {
 	switch {
 	case spec.Snapshot != "":
-		return s.startFrom(c, snapshotPrefix+spec.Snapshot, opts)
+		return s.startFrom(c, serverapi.SnapshotPrefix+spec.Snapshot, opts)
 	case spec.Fork != "":
 		_, err := s.ownBox(c, spec.Fork)
 		return err

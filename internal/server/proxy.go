@@ -19,12 +19,9 @@ import (
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
-// headerTraffic carries the token for the ports of a private sandbox.
-const headerTraffic = "E2b-Traffic-Access-Token"
-
 // ours are headers that are between client and server: code in a sandbox is
 // not to learn what lets its caller in.
-var ours = []string{"X-Api-Key", access.Header, headerTraffic, headerID, headerPort, serverapi.HeaderHost, serverapi.HeaderPatient}
+var ours = []string{serverapi.HeaderKey, access.Header, serverapi.HeaderTraffic, serverapi.HeaderSandbox, serverapi.HeaderPort, serverapi.HeaderHost, serverapi.HeaderPatient}
 
 // proxy is the data plane.
 type proxy struct {
@@ -134,7 +131,7 @@ func (p *proxy) enter(r *http.Request, x *box) (*visit, error) {
 // mayPass lets in who has the sandbox's token, and answers all others.
 func (p *proxy) mayPass(w http.ResponseWriter, r *http.Request, to target, x *box) bool {
 	if to.port != adapters.AgentPort {
-		if x.traffic.Matches(r.Header.Get(headerTraffic)) {
+		if x.traffic.Matches(r.Header.Get(serverapi.HeaderTraffic)) {
 			return true
 		}
 		deny(w)
@@ -219,18 +216,11 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 // gone says that there is no such sandbox, or that it does not run, in words
 // that E2B's clients compare.
 func (p *proxy) gone(w http.ResponseWriter, to target) {
-	writeJSON(w, http.StatusBadGateway, proxyError{SandboxID: to.id, Message: "The sandbox was not found", Code: http.StatusBadGateway})
-}
-
-type proxyError struct {
-	SandboxID string `json:"sandboxId"`
-	Message   string `json:"message"`
-	Port      int    `json:"port,omitempty"`
-	Code      int    `json:"code"`
+	writeJSON(w, http.StatusBadGateway, serverapi.ProxyError{SandboxID: to.id, Message: "The sandbox was not found", Code: http.StatusBadGateway})
 }
 
 func writeProxyError(w http.ResponseWriter, status int, to target, message string) {
-	writeJSON(w, status, proxyError{to.id, message, to.port, status})
+	writeJSON(w, status, serverapi.ProxyError{SandboxID: to.id, Message: message, Port: to.port, Code: status})
 }
 
 // serveLink answers a signed link to a file that names no sandbox: it is the

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) snapshot(c *call, x *box) error {
 		req.Name = strings.ToLower(rand.Text())[:20]
 	}
 	name := c.engineName(req.Name)
-	ctx, end, err := s.pending.begin(c, snapshotPrefix+name)
+	ctx, end, err := s.pending.begin(c, serverapi.SnapshotPrefix+name)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (s *Server) snapshot(c *call, x *box) error {
 }
 
 func newSnapshotInfo(name string) snapshotInfo {
-	return snapshotInfo{SnapshotID: snapshotPrefix + name, Names: []string{name}}
+	return snapshotInfo{SnapshotID: serverapi.SnapshotPrefix + name, Names: []string{name}}
 }
 
 // ownSnapshots are the snapshots of the caller's sandboxes, newest first, by the
@@ -88,7 +89,7 @@ func (s *Server) snapshots(c *call) error {
 			continue
 		}
 		if int64(len(answer)) == min(limit, pageSize) {
-			c.w.Header().Set("X-Next-Token", answer[len(answer)-1].Names[0])
+			c.w.Header().Set(serverapi.HeaderNext, answer[len(answer)-1].Names[0])
 			break
 		}
 		answer = append(answer, newSnapshotInfo(snap.Name))

@@ -8,14 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
-)
-
-// The headers by which E2B's clients name a sandbox where its host's name does
-// not.
-const (
-	headerID   = "E2b-Sandbox-Id"
-	headerPort = "E2b-Sandbox-Port"
 )
 
 // target is a port of a sandbox.
@@ -26,7 +20,7 @@ type target struct {
 
 func (t target) String() string { return net.JoinHostPort(t.id, strconv.Itoa(t.port)) }
 
-var errHalfTarget = errors.New(headerID + " and " + headerPort + " come together")
+var errHalfTarget = errors.New(serverapi.HeaderSandbox + " and " + serverapi.HeaderPort + " come together")
 
 // targetOf tells which sandbox a request is for: by the name PORT-ID.DOMAIN of
 // its host, or else by its headers. It is nil for the control plane.
@@ -34,7 +28,7 @@ func targetOf(r *http.Request) (*target, error) {
 	if id, port, ok := cutHost(r.Host); ok {
 		return newTarget(id, port)
 	}
-	id, port := r.Header.Get(headerID), r.Header.Get(headerPort)
+	id, port := r.Header.Get(serverapi.HeaderSandbox), r.Header.Get(serverapi.HeaderPort)
 	switch {
 	case id == "" && port == "":
 		return nil, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/apikeys"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -36,10 +37,10 @@ func TestTargets(t *testing.T) {
 	} {
 		r := &http.Request{Host: c.host, Header: http.Header{}}
 		if c.id != "" {
-			r.Header.Set(headerID, c.id)
+			r.Header.Set(serverapi.HeaderSandbox, c.id)
 		}
 		if c.port != "" {
-			r.Header.Set(headerPort, c.port)
+			r.Header.Set(serverapi.HeaderPort, c.port)
 		}
 		to, err := targetOf(r)
 		got := ""
@@ -86,7 +87,7 @@ func FuzzTarget(f *testing.F) {
 	f.Add("localhost", "../x", "+80")
 	f.Add("0-..", "\x00", "99999999999999999999")
 	f.Fuzz(func(t *testing.T, host, id, port string) {
-		r := &http.Request{Host: host, Header: http.Header{headerID: {id}, headerPort: {port}}}
+		r := &http.Request{Host: host, Header: http.Header{serverapi.HeaderSandbox: {id}, serverapi.HeaderPort: {port}}}
 		to, err := targetOf(r)
 		if err == nil && to != nil && (!adapters.ValidID(to.id) || to.port < 1 || to.port > 65535) {
 			t.Errorf("%+v", to)

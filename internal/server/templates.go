@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/quixand/quixand/internal/envd"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/quixand"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) alias(c *call) error {
 // host are not for clients to remove.
 func (s *Server) deleteTemplate(c *call) error {
 	name := c.request.PathValue("id")
-	if snapshot, ok := strings.CutPrefix(name, snapshotPrefix); ok {
+	if snapshot, ok := strings.CutPrefix(name, serverapi.SnapshotPrefix); ok {
 		return s.deleteSnapshot(c, snapshot)
 	}
 	t, err := s.template(c, name)
@@ -98,7 +99,7 @@ func (s *Server) deleteTemplate(c *call) error {
 }
 
 func (s *Server) deleteSnapshot(c *call, name string) error {
-	if err := s.pending.abort(c, snapshotPrefix+c.engineName(name)); err != nil {
+	if err := s.pending.abort(c, serverapi.SnapshotPrefix+c.engineName(name)); err != nil {
 		return err
 	}
 	if err := s.ownSnapshot(c, name); err != nil {

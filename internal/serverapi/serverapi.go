@@ -1,6 +1,6 @@
 // Package serverapi names what `qs serve` answers beside E2B's REST API: the
-// paths, headers and JSON bodies of /quixand/v1 on the control plane. It is the
-// contract between internal/server and pkg/adapters/remote and holds no code of
+// paths, headers and JSON bodies of /quixand/v1 on the control plane; and, of E2B's
+// own API, the names that both ends use. It is the contract between internal/server and pkg/adapters/remote and holds no code of
 // either. Keys, limits and errors are those of E2B's calls; what E2B's API can
 // say is asked there, and not here.
 package serverapi

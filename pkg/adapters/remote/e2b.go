@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -36,7 +37,12 @@ func isHosted(host string) bool {
 var errNotE2B = unsupported("E2B's API has no such thing", "it is for servers of qs serve")
 
 func (e *e2b) hello(ctx context.Context) (string, error) {
-	_, err := e.page(ctx, url.Values{"limit": {"1"}})
+	var listed []*e2bSandbox
+	query := url.Values{"limit": {"1"}}
+	err := e.call(ctx, &request{method: http.MethodGet, path: "/v2/sandboxes", query: query, repeat: true}, &listed)
+	if err == nil {
+		_, err = e.allKnown(listed)
+	}
 	return "E2B's API", err
 }
 
@@ -117,46 +123,48 @@ func (e *e2b) get(ctx context.Context, id string) (*sandbox, error) {
 	return found, err
 }
 
-// maxPages keeps a server from leading us in a circle.
-const maxPages = 1000
-
 func (e *e2b) list(ctx context.Context, _ adapters.Filter) ([]*sandbox, error) {
-	var all []*sandbox
-	query := url.Values{"limit": {"100"}, "state": {"running,paused"}}
-	for range maxPages {
-		page, err := e.page(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.sandboxes...)
-		if page.next == "" {
-			return all, nil
-		}
-		query.Set("nextToken", page.next)
-	}
-	return nil, garbage("a list of more than %d pages", maxPages)
+	return e.choose(ctx, url.Values{"limit": {"100"}, "state": {"running,paused"}})
 }
 
-type page struct {
-	sandboxes []*sandbox
-	next      string
-}
-
-func (e *e2b) page(ctx context.Context, query url.Values) (*page, error) {
-	var listed []*e2bSandbox
-	header, err := e.callHeader(ctx, &request{method: http.MethodGet, path: "/v2/sandboxes", query: query, repeat: true}, &listed)
+// choose lists the sandboxes that a query means.
+func (e *e2b) choose(ctx context.Context, query url.Values) ([]*sandbox, error) {
+	listed, err := listAll[*e2bSandbox](ctx, e, "/v2/sandboxes", query)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{next: header.Get("X-Next-Token")}
-	for _, sb := range listed {
-		known, err := e.known(sb)
+	return e.allKnown(listed)
+}
+
+func (e *e2b) allKnown(listed []*e2bSandbox) (all []*sandbox, err error) {
+	all = make([]*sandbox, len(listed))
+	for i, sb := range listed {
+		if all[i], err = e.known(sb); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// maxPages keeps a server from leading us in a circle.
+const maxPages = 1000
+
+// listAll asks for a list, page by page.
+func listAll[T any](ctx context.Context, e *e2b, path string, query url.Values) (all []T, err error) {
+	for range maxPages {
+		var some []T
+		header, err := e.callHeader(ctx, &request{method: http.MethodGet, path: path, query: query, repeat: true}, &some)
 		if err != nil {
 			return nil, err
 		}
-		p.sandboxes = append(p.sandboxes, known)
+		all = append(all, some...)
+		next := header.Get(serverapi.HeaderNext)
+		if next == "" {
+			return all, nil
+		}
+		query.Set("nextToken", next)
 	}
-	return p, nil
+	return nil, garbage("a list of more than %d pages", maxPages)
 }
 
 func (e *e2b) kill(ctx context.Context, id string, _ adapters.KillOptions) error {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/quixand/quixand/internal/agentapi"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -128,11 +129,8 @@ func (e *e2b) complete(ctx context.Context, made *e2bSandbox) (*sandbox, error) 
 // fork makes one copy, which has its source's metadata.
 func (e *e2b) fork(ctx context.Context, source string, body *newSandbox) (*sandbox, error) {
 	var forks []struct {
-		Sandbox *e2bSandbox `json:"sandbox"`
-		Error   *struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
+		Sandbox *e2bSandbox      `json:"sandbox"`
+		Error   *serverapi.Error `json:"error"`
 	}
 	r := &request{method: http.MethodPost, path: sandboxPath(source, "/fork"), body: map[string]int64{"count": 1, "timeout": body.Timeout}}
 	if err := e.call(ctx, r, &forks); err != nil {
@@ -142,7 +140,7 @@ func (e *e2b) fork(ctx context.Context, source string, body *newSandbox) (*sandb
 	case len(forks) == 1 && forks[0].Sandbox != nil:
 		return e.complete(ctx, forks[0].Sandbox)
 	case len(forks) == 1 && forks[0].Error != nil:
-		return nil, &adapters.Error{Kind: kindOf(forks[0].Error.Code, ""), Err: errors.New(oneLine(forks[0].Error.Message))}
+		return nil, newRefusal(forks[0].Error.Code, forks[0].Error)
 	}
 	return nil, garbage("%d forks", len(forks))
 }
@@ -152,9 +150,9 @@ func (e *e2b) byCall(ctx context.Context, call string) (*sandbox, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	pair := url.QueryEscape(metaCall) + "=" + url.QueryEscape(call)
-	p, err := e.page(ctx, url.Values{"metadata": {url.QueryEscape(pair)}, "state": {"running,paused"}})
-	if err != nil || len(p.sandboxes) == 0 {
+	found, err := e.choose(ctx, url.Values{"metadata": {url.QueryEscape(pair)}, "state": {"running,paused"}})
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return e.get(ctx, p.sandboxes[0].info.ID)
+	return e.get(ctx, found[0].info.ID)
 }

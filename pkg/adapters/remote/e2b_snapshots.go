@@ -31,24 +31,12 @@ func (e *e2b) snapshot(ctx context.Context, id, name string) (*adapters.Snapshot
 }
 
 func (e *e2b) snapshots(ctx context.Context) ([]*adapters.Snapshot, error) {
-	var all []*adapters.Snapshot
-	query := url.Values{"limit": {"100"}}
-	for range maxPages {
-		var some []*e2bSnapshot
-		header, err := e.callHeader(ctx, &request{method: http.MethodGet, path: "/snapshots", query: query, repeat: true}, &some)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range some {
-			all = append(all, e.knownSnapshot(s))
-		}
-		next := header.Get("X-Next-Token")
-		if next == "" {
-			return all, nil
-		}
-		query.Set("nextToken", next)
+	listed, err := listAll[*e2bSnapshot](ctx, e, "/snapshots", url.Values{"limit": {"100"}})
+	all := make([]*adapters.Snapshot, len(listed))
+	for i, s := range listed {
+		all[i] = e.knownSnapshot(s)
 	}
-	return nil, garbage("a list of more than %d pages", maxPages)
+	return all, err
 }
 
 func (e *e2b) removeSnapshot(ctx context.Context, name string) error {

@@ -14,7 +14,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/agentclient"
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -78,9 +80,9 @@ func newCloud(t *testing.T) *cloud {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Header.Get(headerID) != "" && r.URL.Path == "/health":
+		case r.Header.Get(serverapi.HeaderSandbox) != "" && r.URL.Path == "/health":
 			w.WriteHeader(204)
-		case r.Header.Get(headerID) != "":
+		case r.Header.Get(serverapi.HeaderSandbox) != "":
 			answerJSON(w, 502, `{"sandboxId":"isqxl9z1k6y8p0q7b3c2d","message":"The sandbox was not found","code":502}`)
 		case r.Method == http.MethodDelete, strings.HasSuffix(r.URL.Path, "/timeout"):
 			w.WriteHeader(204)
@@ -93,7 +95,7 @@ func newCloud(t *testing.T) *cloud {
 		defer c.mu.Unlock()
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
-		c.calls = append(c.calls, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("X-Api-Key")+r.Header.Get(headerToken))
+		c.calls = append(c.calls, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("X-Api-Key")+r.Header.Get(access.Header))
 		c.bodies = append(c.bodies, string(body))
 		mux.ServeHTTP(w, r)
 	}))

@@ -7,16 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
-	"unicode"
 
 	"github.com/quixand/quixand/internal/serverapi"
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
 const (
 	maxError = 64 << 10 // bytes of an error's body that are read
-	maxText  = 1 << 10  // bytes of its words that are told
 	jsonType = "application/json; charset=utf-8"
 )
 
@@ -37,7 +35,7 @@ func refusal(res *http.Response) error {
 	e := newRefusal(res.StatusCode, &body)
 	switch {
 	case res.StatusCode < http.StatusBadRequest:
-		e.Err, e.Hint = fmt.Errorf("the server sends us elsewhere: %s", oneLine(res.Header.Get("Location"))), "set "+urlVariable+" to where the server is"
+		e.Err, e.Hint = fmt.Errorf("the server sends us elsewhere: %s", termsafe.Brief(res.Header.Get("Location"))), "set "+urlVariable+" to where the server is"
 	case body.Kind == "" && (res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed):
 		e.Err = foreign{e.Err}
 	case res.StatusCode == http.StatusUnauthorized:
@@ -52,10 +50,10 @@ func newRefusal(status int, body *serverapi.Error) *adapters.Error {
 	if body.Cause != "" {
 		text = body.Cause
 	}
-	if text = oneLine(text); text == "" {
+	if text = termsafe.Brief(text); text == "" {
 		text = "the server answers " + http.StatusText(status)
 	}
-	return &adapters.Error{Kind: kindOf(status, body.Kind), Phase: body.Phase, Hint: oneLine(body.Hint), Err: errors.New(text)}
+	return &adapters.Error{Kind: kindOf(status, body.Kind), Phase: body.Phase, Hint: termsafe.Brief(body.Hint), Err: errors.New(text)}
 }
 
 // kindOf looks a kind up by its name, or else by a status.
@@ -99,15 +97,4 @@ func unsupported(why, hint string) error {
 // garbage is the error for an answer that is none.
 func garbage(format string, args ...any) error {
 	return &adapters.Error{Kind: adapters.ErrInternal, Err: fmt.Errorf("unexpected answer of the server: "+format, args...)}
-}
-
-// oneLine makes a server's words fit for an error.
-func oneLine(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxText)], "\ufffd")
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quixand/quixand/internal/serverapi"
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/adapters"
 )
 
@@ -32,7 +33,7 @@ func (o *own) post(ctx context.Context, path string, body any) error {
 func (o *own) hello(ctx context.Context) (string, error) {
 	var h serverapi.Hello
 	err := o.ask(ctx, serverapi.PathHello, nil, &h)
-	return "qs serve " + oneLine(h.Version), err
+	return "qs serve " + termsafe.Brief(h.Version), err
 }
 
 // known makes a server's words ours.
@@ -41,10 +42,16 @@ func (o *own) known(sb *serverapi.Sandbox) (*sandbox, error) {
 		return nil, garbage("sandbox id %.40q", sb.ID)
 	}
 	sb.Info.Adapter = Name
-	if sb.Root == "" && o.space == "" {
-		sb.Root = o.root
-	}
+	sb.Root = o.rootOf(sb.Root)
 	return &sandbox{sb.Info, pass{agent: sb.AccessToken, traffic: sb.TrafficToken}}, nil
+}
+
+// rootOf is the root of a space: the default one's is this machine's.
+func (o *own) rootOf(space string) string {
+	if space == "" && o.space == "" {
+		return o.root
+	}
+	return space
 }
 
 func (o *own) get(ctx context.Context, id string) (*sandbox, error) {
@@ -100,9 +107,6 @@ func (o *own) rename(ctx context.Context, id, name string) error {
 	return o.post(ctx, ownPath(serverapi.PathName, id), serverapi.NameRequest{Name: name})
 }
 
-// snapshotPrefix stands before a snapshot's name where a template's could be.
-const snapshotPrefix = "snapshot:"
-
 // snapshot leaves none that its caller has no use for.
 func (o *own) snapshot(ctx context.Context, id, name string) (*adapters.Snapshot, error) {
 	body := map[string]string{"name": name}
@@ -143,7 +147,7 @@ func (o *own) snapshots(ctx context.Context) ([]*adapters.Snapshot, error) {
 }
 
 func (o *own) removeSnapshot(ctx context.Context, name string) error {
-	return o.simple(ctx, http.MethodDelete, "/templates/"+url.PathEscape(snapshotPrefix+name), o.header(), nil, true)
+	return o.simple(ctx, http.MethodDelete, "/templates/"+url.PathEscape(serverapi.SnapshotPrefix+name), o.header(), nil, true)
 }
 
 func (o *own) stats(ctx context.Context, id string) (*adapters.Stats, error) {

@@ -58,9 +58,7 @@ func (o *own) ended(ctx context.Context, id string, wait bool) (*adapters.Ended,
 
 func (o *own) remembered(e *adapters.Ended) *adapters.Ended {
 	e.Adapter = Name
-	if e.Root == "" && o.space == "" {
-		e.Root = o.root
-	}
+	e.Root = o.rootOf(e.Root)
 	return e
 }
 

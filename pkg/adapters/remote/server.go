@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/quixand/quixand/internal/serverapi"
 	"github.com/quixand/quixand/internal/version"
 )
 
@@ -154,7 +155,7 @@ func (s *server) request(ctx context.Context, r *request, body []byte) *http.Req
 	if header == nil {
 		header = make(http.Header)
 	}
-	header.Set("X-Api-Key", s.key)
+	header.Set(serverapi.HeaderKey, s.key)
 	header.Set("User-Agent", "quixand/"+version.String())
 	req := &http.Request{Method: r.method, URL: &u, Host: u.Host, Header: header}
 	if body != nil {

@@ -12,16 +12,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/quixand/quixand/internal/agent/access"
 	"github.com/quixand/quixand/internal/serverapi"
+	"github.com/quixand/quixand/internal/termsafe"
 	"github.com/quixand/quixand/pkg/adapters"
-)
-
-// Headers of E2B's data plane.
-const (
-	headerID      = "E2b-Sandbox-Id"
-	headerPort    = "E2b-Sandbox-Port"
-	headerToken   = "X-Access-Token"
-	headerTraffic = "E2b-Traffic-Access-Token"
 )
 
 // pass is what lets us into a sandbox.
@@ -149,14 +143,14 @@ func outgoing(req *http.Request, to place, as pass) *http.Request {
 	if out.Header == nil {
 		out.Header = make(http.Header)
 	}
-	out.Header.Set(headerID, to.id)
+	out.Header.Set(serverapi.HeaderSandbox, to.id)
 	out.Header.Set(serverapi.HeaderPatient, "1")
-	out.Header.Set(headerPort, strconv.Itoa(to.port))
+	out.Header.Set(serverapi.HeaderPort, strconv.Itoa(to.port))
 	if to.port == adapters.AgentPort {
-		setIf(out.Header, headerToken, as.agent)
+		setIf(out.Header, access.Header, as.agent)
 		return out
 	}
-	setIf(out.Header, headerTraffic, as.traffic)
+	setIf(out.Header, serverapi.HeaderTraffic, as.traffic)
 	host := req.Host
 	if host == "" {
 		host = req.URL.Host
@@ -203,5 +197,5 @@ func proxyError(res *http.Response) error {
 	case body.Port != 0: // there is a sandbox, where nobody listens
 		kind = adapters.ErrUnavailable
 	}
-	return &adapters.Error{Kind: kind, Err: fmt.Errorf("the server says: %s", oneLine(body.Message))}
+	return &adapters.Error{Kind: kind, Err: fmt.Errorf("the server says: %s", termsafe.Brief(body.Message))}
 }
